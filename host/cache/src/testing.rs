@@ -1,0 +1,173 @@
+//! What this crate's tests share.
+
+use std::{sync::Arc, time::Duration};
+
+use deja_chat::{Answer, Event, FinishReason, Usage};
+use parking_lot::Mutex;
+
+use crate::{
+    Entry, EntryFacts, EntryId, Eviction, Gauges, Headers, Key, Outcome, OutcomeKind, PolicyError,
+    RemovalCause, Stats, Ticket,
+};
+
+pub(crate) const USAGE: Usage = Usage {
+    prompt_tokens: 3,
+    completion_tokens: 2,
+};
+pub(crate) const END: Event = Event::End {
+    finish: FinishReason::Stop,
+    usage: USAGE,
+};
+
+pub(crate) struct NoHeaders;
+
+impl Headers for NoHeaders {
+    fn get(&self, _: &str) -> Option<&str> {
+        None
+    }
+}
+
+pub(crate) fn key(number: u8) -> Key {
+    Key::from_bytes([number; 32])
+}
+
+pub(crate) fn ticket(number: u8) -> Ticket {
+    Ticket {
+        key: key(number),
+        store: true,
+        ttl: None,
+        tags: Vec::new(),
+    }
+}
+
+pub(crate) fn text(text: &str) -> Event {
+    Event::Text(text.to_owned())
+}
+
+pub(crate) fn answer(text: &str) -> Answer {
+    Answer {
+        model: "m".to_owned(),
+        pieces: vec![text.to_owned()],
+        finish: FinishReason::Stop,
+        usage: USAGE,
+    }
+}
+
+pub(crate) fn entry(text: &str) -> Arc<Entry> {
+    Arc::new(Entry::new(
+        answer(text),
+        Duration::from_secs(1),
+        None,
+        Vec::new(),
+    ))
+}
+
+pub(crate) fn outcome(kind: OutcomeKind) -> Outcome {
+    Outcome {
+        at_ms: 0,
+        kind,
+        latency_us: 1,
+        saved_ms: 0,
+        prompt_tokens: 0,
+        output_tokens: 0,
+        bytes: 0,
+    }
+}
+
+/// What a [`FakePolicy`] was told, and what it answers.
+#[derive(Default)]
+pub(crate) struct Script {
+    /// What it was told, in order.
+    pub(crate) told: Vec<String>,
+    /// Its victims.
+    pub(crate) victims: Vec<EntryId>,
+    /// Whether it fails.
+    pub(crate) broken: bool,
+    /// Whether it understands a predecessor's state.
+    pub(crate) restores: bool,
+}
+
+/// A policy whose other end a test holds.
+#[derive(Clone, Default)]
+pub(crate) struct FakePolicy(pub(crate) Arc<Mutex<Script>>);
+
+impl FakePolicy {
+    pub(crate) fn told(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().told)
+    }
+
+    fn note(&self, what: String) -> Result<(), PolicyError> {
+        let mut script = self.0.lock();
+        if script.broken {
+            let (plugin, message) = ("fake".to_owned(), "trapped".to_owned());
+            return Err(PolicyError {
+                plugin,
+                message,
+                state_lost: true,
+            });
+        }
+        script.told.push(what);
+        Ok(())
+    }
+}
+
+impl Eviction for FakePolicy {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn on_insert(&mut self, entry: &EntryFacts) -> Result<(), PolicyError> {
+        self.note(format!("insert {}", entry.id))
+    }
+
+    fn on_hit(&mut self, ids: &[EntryId]) -> Result<(), PolicyError> {
+        ids.iter().try_for_each(|id| self.note(format!("hit {id}")))
+    }
+
+    fn on_remove(&mut self, id: EntryId, cause: RemovalCause) -> Result<(), PolicyError> {
+        self.note(format!("{cause:?} {id}"))
+    }
+
+    fn victims(&mut self, bytes: u64, entries: u64) -> Result<Vec<EntryId>, PolicyError> {
+        self.note(format!(
+            "victims for {} bytes, {entries} entries",
+            u64::from(bytes > 0)
+        ))?;
+        Ok(self.0.lock().victims.clone())
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PolicyError> {
+        self.note("save".to_owned()).map(|()| b"state".to_vec())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<bool, PolicyError> {
+        assert_eq!(state, b"state");
+        self.note("restore".to_owned())
+            .map(|()| self.0.lock().restores)
+    }
+}
+
+impl Stats for FakePolicy {
+    fn name(&self) -> &'static str {
+        "fake"
+    }
+
+    fn fold(&mut self, outcomes: &[Outcome]) -> Result<(), PolicyError> {
+        outcomes
+            .iter()
+            .try_for_each(|outcome| self.note(format!("{:?}", outcome.kind)))
+    }
+
+    fn report(&mut self, gauges: &Gauges) -> Result<serde_json::Value, PolicyError> {
+        self.note("report".to_owned())?;
+        Ok(serde_json::json!({"from": "plugin", "entries": gauges.entries}))
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PolicyError> {
+        Eviction::save(self)
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<bool, PolicyError> {
+        Eviction::restore(self, state)
+    }
+}
