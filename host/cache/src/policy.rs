@@ -49,7 +49,7 @@ pub struct KeyRequest {
 
 /// Looks up a header; the cache knows no HTTP.
 pub trait Headers: Send + Sync {
-    /// The first value of the header of this lower-case name, where it is text.
+    /// The first value of the header of this name, where it is text and no secret.
     fn get(&self, name: &str) -> Option<&str>;
 }
 

@@ -247,6 +247,7 @@ fn json(document: &impl Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::Value;
 
     use super::*;
@@ -288,31 +289,26 @@ mod tests {
         assert_eq!(document["usage"]["total_tokens"], 5);
     }
 
-    #[test]
-    fn a_stream_says_the_same_as_the_whole() {
-        let envelope = Envelope::fresh("m");
-        let frames = event(&envelope, &Event::Text("Par".into()), true, false)
-            + &event(&envelope, &Event::Text("is.\n\n".into()), false, false)
-            + &event(&envelope, &END, false, false);
-        assert!(frames.ends_with(STREAM_END));
-        let chunks = chunks(&frames);
-        let delta = |chunk: &Value| {
-            chunk["choices"][0]["delta"]["content"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        assert_eq!(
-            chunks.iter().map(delta).collect::<String>(),
-            answer().text()
-        );
-        assert_eq!(chunks[0]["choices"][0]["delta"]["role"], "assistant");
-        assert_eq!(
-            chunks.last().expect("not empty")["choices"][0]["finish_reason"],
-            "stop"
-        );
-        assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"]));
-        assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()));
+    proptest! {
+        #[test]
+        fn a_stream_says_the_same_as_the_whole(pieces in prop::collection::vec(".+", 0..6)) {
+            let answer = Answer { pieces, ..answer() };
+            let envelope = Envelope::fresh("m");
+            let frames: String = answer
+                .events()
+                .enumerate()
+                .map(|(index, step)| event(&envelope, &step, index == 0, false))
+                .collect();
+            prop_assert!(frames.ends_with(STREAM_END));
+            let chunks = chunks(&frames);
+            let choice = |chunk: &Value| chunk["choices"][0].clone();
+            let delta = |chunk| choice(chunk)["delta"]["content"].as_str().map(str::to_owned);
+            prop_assert_eq!(chunks.iter().filter_map(delta).collect::<String>(), answer.text());
+            prop_assert_eq!(&choice(&chunks[0])["delta"]["role"], "assistant");
+            prop_assert_eq!(&choice(&chunks[chunks.len() - 1])["finish_reason"], "stop");
+            prop_assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"]));
+            prop_assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()));
+        }
     }
 
     #[test]
