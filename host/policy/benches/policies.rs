@@ -1,0 +1,153 @@
+//! What a call into a policy costs, and what it takes to load one.
+
+#![allow(missing_docs)]
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use deja_cache::{
+    Capacity, Endpoint, EntryFacts, EntryId, Headers, KeyRequest, Outcome, OutcomeKind,
+    RemovalCause,
+};
+use deja_policy::{Limits, PluginChoice, PluginHost, PluginSettings, Policies};
+use divan::{Bencher, counter::ItemsCount};
+use serde_json::json;
+use wasmtime::component::Component;
+use wasmtime::{Config, Engine};
+
+const KEYERS: [&str; 2] = ["exact", "ignore-case-and-space"];
+const QUESTION: &str = "What is the capital of France? ";
+
+fn main() {
+    divan::main();
+}
+
+#[divan::bench(args = KEYERS)]
+fn key_a_request_of_125_bytes(bencher: Bencher<'_, '_>, keyer: &str) {
+    key(bencher, keyer, 1);
+}
+
+#[divan::bench(args = KEYERS)]
+fn key_a_request_of_50_kilobytes(bencher: Bencher<'_, '_>, keyer: &str) {
+    key(bencher, keyer, 50_000 / QUESTION.len());
+}
+
+fn key(bencher: Bencher<'_, '_>, keyer: &str, questions: usize) {
+    let keyer = policies(keyer).keyers.remove(0);
+    let content = QUESTION.repeat(questions);
+    let body = json!({
+        "model": "m",
+        "messages": [{"role": "user", "content": content.trim_end()}],
+        "temperature": 0,
+        "max_tokens": 100,
+    });
+    let (headers, body) = (Arc::new(NoHeaders), Arc::new(body));
+    let request = KeyRequest {
+        endpoint: Endpoint::ChatCompletions,
+        headers,
+        body,
+    };
+    bencher.bench_local(|| keyer.decide(&request).expect("decides"));
+}
+
+#[divan::bench(args = [1, 64])]
+fn hit(bencher: Bencher<'_, '_>, batch: u64) {
+    let mut lru = policies("exact").eviction;
+    for id in 0..1000 {
+        lru.on_insert(&entry(id)).expect("inserts");
+    }
+    let ids: Vec<_> = (0..batch).map(|id| EntryId(id * 7 % 1000)).collect();
+    bencher
+        .counter(ItemsCount::new(batch))
+        .bench_local(|| lru.on_hit(&ids).expect("takes the hits"));
+}
+
+#[divan::bench]
+fn insert_and_evict(bencher: Bencher<'_, '_>) {
+    let mut lru = policies("exact").eviction;
+    let mut ids = 1000..;
+    for id in 0..1000 {
+        lru.on_insert(&entry(id)).expect("inserts");
+    }
+    bencher.bench_local(|| {
+        lru.on_insert(&entry(ids.next().expect("never ends")))
+            .expect("inserts");
+        for victim in lru.victims(0, 1).expect("chooses") {
+            lru.on_remove(victim, RemovalCause::Evicted)
+                .expect("removes");
+        }
+    });
+}
+
+#[divan::bench(args = [1, 64])]
+fn fold(bencher: Bencher<'_, '_>, batch: usize) {
+    let mut stats = policies("exact").stats;
+    let outcome = Outcome {
+        at_ms: 1,
+        kind: OutcomeKind::Hit,
+        latency_us: 1,
+        saved_ms: 1,
+        prompt_tokens: 1,
+        output_tokens: 1,
+        bytes: 1,
+    };
+    let outcomes = vec![outcome; batch];
+    bencher
+        .counter(ItemsCount::new(batch))
+        .bench_local(|| stats.fold(&outcomes).expect("folds"));
+}
+
+#[divan::bench(args = ["exact", "ignore-case-and-space", "lru", "standard"], sample_count = 10)]
+fn compile(bencher: Bencher<'_, '_>, name: &str) {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    let engine = Engine::new(&config).expect("starts");
+    let component = fs::read(dist().join(name).with_extension("wasm")).expect("is built");
+    bencher.bench_local(|| Component::from_binary(&engine, &component).expect("compiles"));
+}
+
+#[divan::bench(sample_count = 10)]
+fn load_the_standard_plugins(bencher: Bencher<'_, '_>) {
+    bencher.bench_local(|| policies("exact"));
+}
+
+fn policies(keyer: &str) -> Policies {
+    let settings = PluginSettings {
+        dir: Some(dist()),
+        keyers: vec![PluginChoice::new(keyer)],
+        eviction: PluginChoice::new("lru"),
+        stats: PluginChoice::new("standard"),
+        capacity: Capacity {
+            entries: 1000,
+            bytes: 1 << 30,
+        },
+        limits: Limits::default(),
+    };
+    PluginHost::new(settings)
+        .and_then(|host| host.load())
+        .expect("loads")
+}
+
+fn dist() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../plugins/dist")
+}
+
+fn entry(id: u64) -> EntryFacts {
+    EntryFacts {
+        id: EntryId(id),
+        bytes: 1000,
+        cost_ms: 1,
+        prompt_tokens: 1,
+        output_tokens: 1,
+        at_ms: id,
+    }
+}
+
+struct NoHeaders;
+
+impl Headers for NoHeaders {
+    fn get(&self, _name: &str) -> Option<&str> {
+        None
+    }
+}

@@ -1,0 +1,15 @@
+//! Checks that the components that go into the binary have been built.
+
+use std::path::Path;
+
+fn main() {
+    for name in ["exact", "lru", "standard"] {
+        let path = format!("../../plugins/dist/{name}.wasm");
+        println!("cargo::rerun-if-changed={path}");
+        if !Path::new(&path).is_file() {
+            println!(
+                "cargo::error=plugins/dist/{name}.wasm is not there: run `cargo xtask plugins`"
+            );
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Keyers over WebAssembly: a pool of warm instances, of which any may decide.
+
+use std::sync::Arc;
+
+use deja_cache::{Decision, KeyRequest, Keyer, PolicyError};
+use parking_lot::Mutex;
+
+use crate::blueprint::{Blueprint, Instance};
+use crate::contract::keyer::GuestIndices;
+use crate::error::chain;
+use crate::fault::Fault;
+use crate::settings::Limits;
+use crate::status::About;
+
+/// A keyer that is a component.
+pub(crate) struct WasmKeyer {
+    blueprint: Blueprint<GuestIndices>,
+    about: Arc<About>,
+    identity: String,
+    idle: Mutex<Vec<Warm>>,
+}
+
+/// An instance between calls, and how many it has answered.
+struct Warm {
+    instance: Instance<GuestIndices>,
+    calls: u64,
+}
+
+impl WasmKeyer {
+    pub(crate) fn new(blueprint: Blueprint<GuestIndices>, about: Arc<About>) -> Self {
+        let identity = format!("{} {}", about.identity(), blueprint.config());
+        Self {
+            blueprint,
+            about,
+            identity,
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn take(&self) -> Result<Warm, PolicyError> {
+        // A statement of its own, lest the lock be held while an instance is made.
+        let idle = self.idle.lock().pop();
+        match idle {
+            Some(warm) => Ok(warm),
+            None => match self.blueprint.instantiate() {
+                Ok(instance) => Ok(Warm { instance, calls: 0 }),
+                Err(problem) => Err(self.failure(&chain(&problem))),
+            },
+        }
+    }
+
+    fn give_back(&self, warm: Warm) {
+        let limits = &self.blueprint.runtime().limits;
+        let mut idle = self.idle.lock();
+        if warm.is_fit(limits) && idle.len() < limits.idle_instances {
+            idle.push(warm);
+        }
+    }
+
+    fn failure(&self, message: &str) -> PolicyError {
+        self.about.failure(message, false)
+    }
+}
+
+impl Keyer for WasmKeyer {
+    fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {
+        self.about.count_call();
+        let mut warm = self.take()?;
+        match warm.decide(request) {
+            Ok(decision) => {
+                self.give_back(warm);
+                decision.map_err(|message| self.failure(&message))
+            }
+            // The instance is dropped: nobody knows what state it is in.
+            Err(fault) => Err(self.failure(&chain(&fault))),
+        }
+    }
+}
+
+impl Warm {
+    /// One decision, or the keyer's own word that it cannot make one.
+    fn decide(&mut self, request: &KeyRequest) -> Result<Result<Decision, String>, Fault> {
+        self.calls += 1;
+        let shown = self.instance.store.data_mut().show_request(request.clone());
+        let decision = self
+            .instance
+            .call(|functions, store| functions.interface.call_decide(store, shown));
+        self.instance.store.data_mut().hide_request();
+        Ok(decision?.map(Decision::from))
+    }
+
+    /// Whether it may answer again. A guest's memory only ever grows.
+    fn is_fit(&self, limits: &Limits) -> bool {
+        self.calls < limits.calls_per_instance
+            && self.instance.store.data().memory_bytes() < limits.retire_memory_bytes
+    }
+}

@@ -1,0 +1,46 @@
+//! Stats components over WebAssembly.
+
+use deja_cache::{Gauges, Outcome, PolicyError, Stats};
+use serde_json::Value;
+
+use crate::contract::stats::{Event, GuestIndices};
+use crate::stateful::Stateful;
+
+/// A stats component.
+pub(crate) struct WasmStats(pub(crate) Stateful<GuestIndices>);
+
+impl Stats for WasmStats {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn fold(&mut self, events: &[Outcome]) -> Result<(), PolicyError> {
+        let events: Vec<_> = events.iter().copied().map(Event::from).collect();
+        self.0.call(|functions, store, collector| {
+            functions.collector().call_fold(store, collector, &events)
+        })
+    }
+
+    fn report(&mut self, gauges: &Gauges) -> Result<Value, PolicyError> {
+        let gauges = (*gauges).into();
+        let report = self.0.call(|functions, store, collector| {
+            functions.collector().call_report(store, collector, gauges)
+        })?;
+        match serde_json::from_str(&report) {
+            Ok(report @ Value::Object(_)) => Ok(report),
+            Ok(_) => Err(self.0.useless("the report is not a JSON object")),
+            Err(error) => Err(self.0.useless(&format!("the report is not JSON: {error}"))),
+        }
+    }
+
+    fn save(&mut self) -> Result<Vec<u8>, PolicyError> {
+        self.0
+            .call(|functions, store, collector| functions.collector().call_save(store, collector))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<bool, PolicyError> {
+        self.0.call(|functions, store, collector| {
+            functions.collector().call_restore(store, collector, state)
+        })
+    }
+}

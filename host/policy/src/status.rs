@@ -1,0 +1,135 @@
+//! What is loaded and how it fares, for `/health`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use deja_cache::PolicyError;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+use crate::contract::plugin::Descriptor;
+use crate::error::one_line;
+use crate::settings::PluginKind;
+use crate::source::{Artifact, Source};
+
+/// Bytes that are kept of a component's name, and of its version.
+const LONGEST_NAME: usize = 100;
+
+/// Bytes that are kept of an error's message.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// One loaded plugin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginStatus {
+    /// What it decides.
+    pub kind: PluginKind,
+    /// The name that it is configured by.
+    pub name: String,
+    /// The name that the component gives itself.
+    pub component: String,
+    /// The component's version.
+    pub version: String,
+    /// `built-in`, or the path of its file.
+    pub source: String,
+    /// BLAKE3 of the component, in hexadecimal.
+    pub blake3: String,
+    /// When it was loaded, in milliseconds since the Unix epoch.
+    pub loaded_at_ms: u64,
+    /// Calls since it was loaded.
+    pub calls: u64,
+    /// Calls since it was loaded that failed.
+    pub failures: u64,
+    /// The last failed call's error.
+    pub last_error: Option<String>,
+    /// Why the newest file of this name was not loaded.
+    pub rejected: Option<String>,
+}
+
+/// What is known of a loaded plugin, and the count of its calls, from whatever thread they come.
+pub(crate) struct About {
+    pub(crate) kind: PluginKind,
+    /// The name that it is configured by.
+    pub(crate) name: String,
+    component: String,
+    version: String,
+    source: Source,
+    pub(crate) hash: blake3::Hash,
+    loaded_at_ms: u64,
+    calls: AtomicU64,
+    failures: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl About {
+    pub(crate) fn new(
+        kind: PluginKind,
+        name: &str,
+        descriptor: &Descriptor,
+        artifact: &Artifact,
+    ) -> Self {
+        Self {
+            kind,
+            name: name.to_owned(),
+            component: one_line(&descriptor.name, LONGEST_NAME),
+            version: one_line(&descriptor.version, LONGEST_NAME),
+            source: artifact.source.clone(),
+            hash: artifact.hash,
+            loaded_at_ms: now_ms(),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            last_error: Mutex::new(None),
+        }
+    }
+
+    /// The name and version that the component gives itself, and its hash.
+    pub(crate) fn identity(&self) -> String {
+        format!("{}@{} {}", self.component, self.version, self.hash)
+    }
+
+    /// Counts a call.
+    pub(crate) fn count_call(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Forgets the calls of the self-test.
+    pub(crate) fn forget_calls(&self) {
+        self.calls.store(0, Ordering::Relaxed);
+    }
+
+    /// Counts a failed call, besides [`count_call`](Self::count_call), and says it to the caller.
+    pub(crate) fn failure(&self, message: &str, state_lost: bool) -> PolicyError {
+        let message = one_line(message, LONGEST_MESSAGE);
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        *self.last_error.lock() = Some(message.clone());
+        PolicyError {
+            plugin: self.name.clone(),
+            message,
+            state_lost,
+        }
+    }
+
+    /// The state of things now.
+    pub(crate) fn status(&self, rejected: Option<String>) -> PluginStatus {
+        PluginStatus {
+            kind: self.kind,
+            name: self.name.clone(),
+            component: self.component.clone(),
+            version: self.version.clone(),
+            source: self.source.to_string(),
+            blake3: self.hash.to_string(),
+            loaded_at_ms: self.loaded_at_ms,
+            calls: self.calls.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            last_error: self.last_error.lock().clone(),
+            rejected,
+        }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> u64 {
+    let since_epoch = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
+}

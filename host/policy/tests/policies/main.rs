@@ -1,0 +1,10 @@
+//! Policies over real components, and over components that do what they should not.
+
+#![allow(missing_docs)]
+
+mod guests;
+mod loading;
+mod log;
+mod reload;
+mod running;
+mod support;
