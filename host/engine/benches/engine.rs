@@ -1,0 +1,168 @@
+//! The engine's speed beside that of Python's `mlx_lm`: the same weights in the same run, in turns.
+//!
+//! `DEJA_HOME` and `DEJA_PYTHON` tell where the model and a Python with `mlx_lm` are.
+
+#![expect(clippy::print_stdout, reason = "a benchmark reports")]
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Lines, Write},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    time::Instant,
+};
+
+use deja_chat::Sampling;
+use deja_engine::{LanguageModel, Step};
+use serde::{Deserialize, Serialize};
+
+const ROUNDS: usize = 5;
+
+/// What both do in each round.
+#[derive(Serialize)]
+struct Task {
+    prompt: Vec<u32>,
+    length: u32,
+}
+
+/// Seconds that a task took.
+#[derive(Clone, Copy, Deserialize)]
+struct Times {
+    /// From the prompt to the first token.
+    first: f64,
+    /// From the first token to the last.
+    rest: f64,
+}
+
+fn main() {
+    let task = Task {
+        prompt: (0..512).map(|index| 1000 + index * 37 % 40_000).collect(),
+        length: 128,
+    };
+    let model_path = variable("DEJA_HOME").join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let mut python = Python::start(&model_path, folder.path());
+    let model = LanguageModel::load(&model_path, None).expect("loads");
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    // The first round is not counted.
+    for round in 0..=ROUNDS {
+        let times = [run(&model, &task), python.run(&task)];
+        if round > 0 {
+            ours.push(times[0]);
+            theirs.push(times[1]);
+        }
+    }
+    report(
+        "prefill",
+        f64::from(u32::try_from(task.prompt.len()).unwrap_or(0)),
+        &ours,
+        &theirs,
+        |times| times.first,
+    );
+    report(
+        "decode",
+        f64::from(task.length - 1),
+        &ours,
+        &theirs,
+        |times| times.rest,
+    );
+}
+
+fn variable(name: &str) -> PathBuf {
+    let value = env::var_os(name).unwrap_or_else(|| panic!("{name} is not set: see `cargo xtask`"));
+    value.into()
+}
+
+/// Runs the task with the engine's own code, in this process, as `mlx_lm` runs in its own.
+fn run(model: &LanguageModel, task: &Task) -> Times {
+    let greedy = Sampling {
+        temperature: 0.0,
+        top_p: 1.0,
+        seed: None,
+    };
+    let start = Instant::now();
+    let mut first = None;
+    let mut tokens = model
+        .tokens(task.prompt.clone(), &greedy, Some(task.length))
+        .expect("starts");
+    loop {
+        match tokens.step().expect("computes") {
+            Step::Prefilled => {}
+            Step::Token(_) => {
+                first.get_or_insert_with(Instant::now);
+            }
+            Step::Exhausted => break,
+        }
+    }
+    let first = first.expect("has a token");
+    Times {
+        first: (first - start).as_secs_f64(),
+        rest: first.elapsed().as_secs_f64(),
+    }
+}
+
+/// Prints the medians, in tokens per second.
+fn report(name: &str, tokens: f64, ours: &[Times], theirs: &[Times], part: fn(&Times) -> f64) {
+    let speed = |times: &[Times]| tokens / median(times.iter().map(part).collect());
+    let (ours, theirs) = (speed(ours), speed(theirs));
+    println!(
+        "{name:8} deja {ours:7.1} tok/s   mlx_lm {theirs:7.1} tok/s   {:.2} ×",
+        ours / theirs
+    );
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// A Python process with `mlx_lm`.
+struct Python {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+}
+
+impl Python {
+    fn start(model: &Path, folder: &Path) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/timed_reference.py");
+        // `-B`: no bytecode is left beside the sources.
+        let mut child = Command::new(variable("DEJA_PYTHON"))
+            .args(["-B", script])
+            .args([model, folder])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("Python starts");
+        let input = child.stdin.take().expect("is piped");
+        let output = BufReader::new(child.stdout.take().expect("is piped")).lines();
+        let mut python = Self {
+            child,
+            input,
+            output,
+        };
+        assert_eq!(python.line(), "ready");
+        python
+    }
+
+    fn run(&mut self, task: &Task) -> Times {
+        let task = serde_json::to_string(task).expect("encodes");
+        writeln!(self.input, "{task}").expect("Python listens");
+        serde_json::from_str(&self.line()).expect("is a pair of times")
+    }
+
+    fn line(&mut self) -> String {
+        self.output
+            .next()
+            .expect("Python speaks")
+            .expect("is a text")
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        // An error says that it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

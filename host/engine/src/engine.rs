@@ -1,0 +1,159 @@
+//! The engine as the rest of the program sees it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use deja_chat::{ChatRequest, Event};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{
+    EngineError, Settings,
+    protocol::RequestId,
+    supervisor::{Command, Supervisor},
+    worker_process::WorkerProcess,
+};
+
+/// A model that answers, in a process of its own.
+#[derive(Debug)]
+pub struct Engine {
+    model: ModelInfo,
+    commands: mpsc::UnboundedSender<Command>,
+    states: watch::Receiver<WorkerState>,
+    last_id: AtomicU64,
+    /// Ends the supervisor, and with it the worker.
+    stop: DropGuard,
+}
+
+/// The model that an engine runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// Its name: that of the file without its extension, or of the folder.
+    pub id: String,
+    /// Tokens that prompt and answer may have together.
+    pub context_length: u32,
+    /// When its file was last changed, in seconds since 1970.
+    pub created: u64,
+}
+
+/// How the worker process is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WorkerState {
+    /// What it does now.
+    #[serde(flatten)]
+    pub status: WorkerStatus,
+    /// How often it was started again since the engine started.
+    pub restarts: u32,
+}
+
+/// What a worker process does now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "status", rename_all = "snake_case")]
+pub enum WorkerStatus {
+    /// It answers requests.
+    Running {
+        /// Its process id.
+        pid: u32,
+    },
+    /// It ended, and a new one is on its way.
+    Restarting {
+        /// How the last one ended.
+        reason: String,
+    },
+    /// The engine was shut down.
+    Stopped,
+}
+
+/// An answer in the making. Dropping it cancels the generation within one token.
+#[derive(Debug)]
+pub struct Generation {
+    id: RequestId,
+    events: mpsc::UnboundedReceiver<Result<Event, EngineError>>,
+    commands: mpsc::UnboundedSender<Command>,
+    ended: bool,
+}
+
+impl Engine {
+    /// Starts a worker and waits until it has loaded the model.
+    pub async fn start(settings: Settings) -> Result<Self, EngineError> {
+        let worker = WorkerProcess::start(&settings).await?;
+        let model = worker.model().clone();
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let running = WorkerStatus::Running { pid: worker.pid() };
+        let (publisher, states) = watch::channel(WorkerState {
+            status: running,
+            restarts: 0,
+        });
+        let stop = CancellationToken::new();
+        let supervisor = Supervisor::new(settings, inbox, publisher, stop.clone());
+        tokio::spawn(supervisor.run(worker));
+        Ok(Self {
+            model,
+            commands,
+            states,
+            last_id: AtomicU64::new(0),
+            stop: stop.drop_guard(),
+        })
+    }
+
+    /// The model that answers.
+    #[must_use]
+    pub fn model(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    /// How the worker process is doing.
+    #[must_use]
+    pub fn state(&self) -> WorkerState {
+        self.states.borrow().clone()
+    }
+
+    /// Asks for an answer; never waits.
+    #[must_use]
+    pub fn generate(&self, request: ChatRequest) -> Generation {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
+        let (sender, events) = mpsc::unbounded_channel();
+        // After a shutdown nobody takes the command: it is dropped, and `events` is at its end.
+        let _ = self.commands.send(Command::Generate {
+            id,
+            request,
+            events: sender,
+        });
+        Generation {
+            id,
+            events,
+            commands: self.commands.clone(),
+            ended: false,
+        }
+    }
+
+    /// Ends the worker, and with it every generation that still runs.
+    pub async fn shutdown(&self) {
+        self.stop.token().cancel();
+        let stopped = |state: &WorkerState| state.status == WorkerStatus::Stopped;
+        // An error says that the supervisor is gone, and the worker with it.
+        let _ = self.states.clone().wait_for(stopped).await;
+    }
+}
+
+impl Generation {
+    /// The next event: texts as they come, then one [`Event::End`]. An error, too, is the last.
+    pub async fn next(&mut self) -> Option<Result<Event, EngineError>> {
+        if self.ended {
+            return None;
+        }
+        let event = self.events.recv().await.unwrap_or_else(|| {
+            Err(EngineError::WorkerLost {
+                reason: "the engine was shut down".into(),
+            })
+        });
+        self.ended = !matches!(event, Ok(Event::Text(_)));
+        Some(event)
+    }
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        let _ = self.commands.send(Command::Cancel { id: self.id });
+    }
+}

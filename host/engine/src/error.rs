@@ -1,0 +1,107 @@
+//! What can go wrong between a request and its answer.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+/// A failure of the engine; it crosses the process boundary as it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EngineError {
+    /// Nothing lies at the model's path.
+    #[error("there is no model at {}", path.display())]
+    ModelNotFound {
+        /// Where it was sought.
+        path: PathBuf,
+    },
+    /// A model file is cut short, damaged or of another kind.
+    #[error("the model file {} is broken: {reason}", path.display())]
+    ModelBroken {
+        /// The file at fault.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The model is sound, but the engine cannot run it.
+    #[error("the model {} is not supported: {reason}", path.display())]
+    UnsupportedModel {
+        /// The file that tells so.
+        path: PathBuf,
+        /// What the engine lacks.
+        reason: String,
+    },
+    /// The prompt leaves no room for an answer.
+    #[error(
+        "the prompt has {prompt_tokens} tokens, and the model's context holds {context_length}"
+    )]
+    ContextExceeded {
+        /// Tokens of the prompt, the chat template's own included.
+        prompt_tokens: u32,
+        /// Tokens that prompt and answer may have together.
+        context_length: u32,
+    },
+    /// The model's chat template does not take this conversation.
+    #[error("the model's chat template refuses the conversation: {reason}")]
+    Template {
+        /// What the template says.
+        reason: String,
+    },
+    /// MLX or the tokeniser failed on this request; the worker lives on.
+    #[error("the generation failed: {reason}")]
+    Generation {
+        /// What failed.
+        reason: String,
+    },
+    /// The worker process ended in the middle of this answer.
+    #[error("the inference worker was lost: {reason}")]
+    WorkerLost {
+        /// How it ended.
+        reason: String,
+    },
+    /// No worker process runs, and none came up while the request waited.
+    #[error("no inference worker is available")]
+    WorkerUnavailable {
+        /// When a new attempt is worthwhile.
+        retry_after: Duration,
+    },
+    /// The worker process could not be started, or is of another build.
+    #[error("the inference worker did not start: {reason}")]
+    WorkerStart {
+        /// Why not.
+        reason: String,
+    },
+    /// The model was not loaded in time.
+    #[error("the inference worker loaded no model within {} s", timeout.as_secs())]
+    StartTimeout {
+        /// How long the engine waited.
+        timeout: Duration,
+    },
+}
+
+impl EngineError {
+    /// Whether the same request can succeed later, unchanged.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::WorkerLost { .. }
+            | Self::WorkerUnavailable { .. }
+            | Self::StartTimeout { .. } => true,
+            Self::ModelNotFound { .. }
+            | Self::ModelBroken { .. }
+            | Self::UnsupportedModel { .. }
+            | Self::ContextExceeded { .. }
+            | Self::Template { .. }
+            | Self::Generation { .. }
+            | Self::WorkerStart { .. } => false,
+        }
+    }
+}
+
+impl From<mlx_rs::error::Exception> for EngineError {
+    fn from(exception: mlx_rs::error::Exception) -> Self {
+        Self::Generation {
+            reason: exception.what().to_owned(),
+        }
+    }
+}

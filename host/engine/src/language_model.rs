@@ -1,0 +1,150 @@
+//! A model in this process: what the worker runs.
+
+use std::{
+    collections::HashSet,
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use deja_chat::{ChatRequest, Message, Sampling};
+
+use crate::{
+    EngineError, ModelInfo,
+    answer::AnswerStream,
+    generate::TokenStream,
+    model::{self, Config, Llama, Loaded},
+    template::ChatTemplate,
+    tokenizer::Tokenizer,
+};
+
+/// A model, its tokeniser and its chat template, loaded by MLX. It belongs to the thread that
+/// loaded it. Programs use [`Engine`](crate::Engine), whose worker can crash without harm; this
+/// is for tests and measurements.
+pub struct LanguageModel {
+    info: ModelInfo,
+    llama: Llama,
+    tokenizer: Tokenizer,
+    template: ChatTemplate,
+    end_tokens: HashSet<u32>,
+}
+
+impl std::fmt::Debug for LanguageModel {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("LanguageModel")
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl LanguageModel {
+    /// Loads a `.gguf` file or a Hugging Face folder. `context_length`, in tokens, can lower the
+    /// model's own limit.
+    ///
+    /// # Errors
+    /// [`EngineError::ModelNotFound`], [`EngineError::ModelBroken`] and
+    /// [`EngineError::UnsupportedModel`].
+    pub fn load(path: &Path, context_length: Option<u32>) -> Result<Self, EngineError> {
+        let Loaded {
+            config,
+            weights,
+            tokenizer,
+            template,
+            end_tokens,
+        } = model::load(path)?;
+        let llama = Llama::load(&config, weights)?;
+        let info = info(path, &config, context_length);
+        Ok(Self {
+            info,
+            llama,
+            tokenizer,
+            template,
+            end_tokens,
+        })
+    }
+
+    /// What the model is.
+    #[must_use]
+    pub fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// The tokens of a conversation, as the model's chat template writes it, up to where its
+    /// answer begins.
+    ///
+    /// # Errors
+    /// [`EngineError::Template`] if the template refuses the conversation.
+    pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, EngineError> {
+        self.tokenize(&self.template.render(messages)?)
+    }
+
+    /// The tokens of a text. The names of special tokens stand for those tokens.
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.tokenizer.encode(text)
+    }
+
+    /// The tokens that continue a prompt: up to `limit`, whether or not one of them ends the text.
+    ///
+    /// # Errors
+    /// [`EngineError::ContextExceeded`] if the prompt leaves no room for one.
+    pub fn tokens(
+        &self,
+        prompt: Vec<u32>,
+        sampling: &Sampling,
+        limit: Option<u32>,
+    ) -> Result<TokenStream<'_>, EngineError> {
+        let context_length = self.info.context_length;
+        let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+        if prompt_tokens >= context_length {
+            return Err(EngineError::ContextExceeded {
+                prompt_tokens,
+                context_length,
+            });
+        }
+        let room = context_length - prompt_tokens;
+        TokenStream::new(
+            &self.llama,
+            prompt,
+            sampling,
+            limit.unwrap_or(room).min(room),
+        )
+    }
+
+    /// The answer to a request, step by step.
+    pub(crate) fn answer(&self, request: &ChatRequest) -> Result<AnswerStream<'_>, EngineError> {
+        let prompt = self.prompt(&request.messages)?;
+        let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+        let tokens = self.tokens(prompt, &request.sampling, request.max_tokens)?;
+        Ok(AnswerStream::new(
+            tokens,
+            &self.tokenizer,
+            &self.end_tokens,
+            &request.stop,
+            prompt_tokens,
+        ))
+    }
+}
+
+fn info(path: &Path, config: &Config, context_length: Option<u32>) -> ModelInfo {
+    let name = if path.is_dir() {
+        path.file_name()
+    } else {
+        path.file_stem()
+    };
+    let changed = path
+        .metadata()
+        .and_then(|metadata| metadata.modified())
+        .unwrap_or(UNIX_EPOCH);
+    ModelInfo {
+        id: name.unwrap_or_default().to_string_lossy().into_owned(),
+        context_length: context_length
+            .unwrap_or(u32::MAX)
+            .min(config.context_length),
+        created: seconds(changed),
+    }
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0, |duration| duration.as_secs())
+}

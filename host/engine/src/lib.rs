@@ -1,0 +1,28 @@
+//! MLX inference in a worker process.
+//!
+//! [`Engine`] starts the worker, speaks with it over a socket, and starts it again when it dies.
+//! The worker is the same program, started again, calling [`run_worker`].
+
+mod answer;
+mod back_off;
+mod engine;
+mod error;
+mod generate;
+mod language_model;
+mod model;
+mod protocol;
+mod sampler;
+mod settings;
+mod supervisor;
+mod template;
+mod text;
+mod tokenizer;
+mod worker;
+mod worker_process;
+
+pub use engine::{Engine, Generation, ModelInfo, WorkerState, WorkerStatus};
+pub use error::EngineError;
+pub use generate::{Step, TokenStream};
+pub use language_model::LanguageModel;
+pub use settings::{Settings, WorkerCommand};
+pub use worker::run_worker;

@@ -1,0 +1,59 @@
+//! Models: their files, their layers, their caches.
+
+mod attention;
+mod config;
+mod device;
+pub(crate) mod gguf;
+mod hugging_face;
+mod kv_cache;
+mod layers;
+mod llama;
+mod rope;
+mod weights;
+
+use std::{collections::HashSet, path::Path};
+
+pub(crate) use config::Config;
+use device::DeviceKind;
+pub(crate) use kv_cache::KvCache;
+pub(crate) use llama::Llama;
+use weights::Weights;
+
+use crate::{EngineError, template::ChatTemplate, tokenizer::Tokenizer};
+
+/// All that a model's files hold.
+pub(crate) struct Loaded {
+    pub(crate) config: Config,
+    pub(crate) weights: Weights,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) template: ChatTemplate,
+    /// Tokens that end an answer.
+    pub(crate) end_tokens: HashSet<u32>,
+}
+
+/// Loads a `.gguf` file or a Hugging Face folder.
+pub(crate) fn load(path: &Path) -> Result<Loaded, EngineError> {
+    let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => EngineError::ModelNotFound {
+            path: path.to_owned(),
+        },
+        _ => EngineError::ModelBroken {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
+    })?;
+    if metadata.is_dir() {
+        hugging_face::load(path)
+    } else if path
+        .extension()
+        .is_some_and(|extension| extension == "gguf")
+    {
+        gguf::load(path)
+    } else {
+        let reason = "neither a .gguf file nor a Hugging Face folder".to_owned();
+        Err(EngineError::UnsupportedModel {
+            path: path.to_owned(),
+            reason,
+        })
+    }
+}

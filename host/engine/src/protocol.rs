@@ -1,0 +1,204 @@
+//! What the engine and its worker process say to each other.
+//!
+//! A frame is its length in bytes (32 bits, little-endian) and a JSON document. The worker speaks
+//! first, with [`FromWorker::Hello`], whose shape never changes; all others may with [`VERSION`].
+
+use std::{io, path::PathBuf};
+
+use bytes::Bytes;
+use deja_chat::{ChatRequest, Event};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio_util::codec::LengthDelimitedCodec;
+
+use crate::{EngineError, ModelInfo};
+
+/// The version of every message but the hello.
+pub(crate) const VERSION: u32 = 1;
+
+/// No frame is longer: it is far above any context, and bounds what a broken peer can cost.
+pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
+
+/// Tells one request from another, in the life of an engine.
+pub(crate) type RequestId = u64;
+
+/// From the engine to its worker. A closed socket is the wish to end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ToWorker {
+    /// Loads the model; comes first, and once.
+    Load {
+        /// A file or a folder.
+        model: PathBuf,
+        /// In tokens, if lower than the model's own.
+        context_length: Option<u32>,
+    },
+    /// Answers a request, after those that came before it.
+    Generate { id: RequestId, request: ChatRequest },
+    /// Forgets a request; there is no reply.
+    Cancel { id: RequestId },
+}
+
+/// From the worker to its engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FromWorker {
+    /// The worker runs.
+    Hello { version: u32 },
+    /// The model is loaded.
+    Loaded { model: ModelInfo },
+    /// The model cannot be loaded; the worker ends.
+    LoadFailed { error: EngineError },
+    /// One step of an answer.
+    Event { id: RequestId, event: Event },
+    /// The answer ended early.
+    Failed { id: RequestId, error: EngineError },
+}
+
+/// Splits a stream of bytes into frames, and refuses those that are too long.
+pub(crate) fn codec() -> LengthDelimitedCodec {
+    LengthDelimitedCodec::builder()
+        .little_endian()
+        .length_field_type::<u32>()
+        .max_frame_length(MAX_FRAME_BYTES)
+        .new_codec()
+}
+
+/// The content of a frame that holds this message.
+pub(crate) fn encode<T: Serialize>(message: &T) -> io::Result<Bytes> {
+    Ok(serde_json::to_vec(message)?.into())
+}
+
+/// The message that a frame holds.
+pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
+    Ok(serde_json::from_slice(frame)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use deja_chat::{FinishReason, Message, Role, Sampling, Usage};
+    use proptest::prelude::*;
+    use tokio_util::codec::{Decoder, Encoder};
+
+    use super::*;
+
+    fn request() -> impl Strategy<Value = ChatRequest> {
+        let message = (any::<String>(), any::<bool>()).prop_map(|(content, user)| Message {
+            role: if user { Role::User } else { Role::Assistant },
+            content,
+        });
+        let sampling =
+            (0f32..2.0, 0f32..=1.0, any::<Option<u64>>()).prop_map(|(temperature, top_p, seed)| {
+                Sampling {
+                    temperature,
+                    top_p,
+                    seed,
+                }
+            });
+        let messages = prop::collection::vec(message, 1..4);
+        let stop = prop::collection::vec(any::<String>(), 0..3);
+        (
+            any::<Option<String>>(),
+            messages,
+            sampling,
+            any::<Option<u32>>(),
+            stop,
+        )
+            .prop_map(
+                |(model, messages, sampling, max_tokens, stop)| ChatRequest {
+                    model,
+                    messages,
+                    sampling,
+                    max_tokens,
+                    stop,
+                },
+            )
+    }
+
+    fn to_worker() -> impl Strategy<Value = ToWorker> {
+        prop_oneof![
+            ("[a-z/]{0,20}", any::<Option<u32>>()).prop_map(|(model, context_length)| {
+                ToWorker::Load {
+                    model: model.into(),
+                    context_length,
+                }
+            }),
+            (any::<u64>(), request()).prop_map(|(id, request)| ToWorker::Generate { id, request }),
+            any::<u64>().prop_map(|id| ToWorker::Cancel { id }),
+        ]
+    }
+
+    fn from_worker() -> impl Strategy<Value = FromWorker> {
+        prop_oneof![
+            any::<u32>().prop_map(|version| FromWorker::Hello { version }),
+            (any::<u64>(), any::<String>()).prop_map(|(id, text)| FromWorker::Event {
+                id,
+                event: Event::Text(text)
+            }),
+            (any::<u64>(), any::<u32>(), any::<u32>()).prop_map(|(id, prompt, completion)| {
+                let usage = Usage {
+                    prompt_tokens: prompt,
+                    completion_tokens: completion,
+                };
+                FromWorker::Event {
+                    id,
+                    event: Event::End {
+                        finish: FinishReason::Stop,
+                        usage,
+                    },
+                }
+            }),
+            (any::<u64>(), any::<String>()).prop_map(|(id, reason)| FromWorker::Failed {
+                id,
+                error: EngineError::Generation { reason },
+            }),
+        ]
+    }
+
+    /// Sends messages as one stream of bytes that arrives in pieces of this length.
+    fn through_a_stream<T: Serialize + DeserializeOwned>(messages: &[T], piece: usize) -> Vec<T> {
+        let mut stream = BytesMut::new();
+        for message in messages {
+            codec()
+                .encode(encode(message).expect("encodes"), &mut stream)
+                .expect("fits");
+        }
+        let (mut codec, mut arrived, mut received) = (codec(), BytesMut::new(), Vec::new());
+        for bytes in stream.chunks(piece) {
+            arrived.extend_from_slice(bytes);
+            while let Some(frame) = codec.decode(&mut arrived).expect("is sound") {
+                received.push(decode(&frame).expect("decodes"));
+            }
+        }
+        received
+    }
+
+    proptest! {
+        #[test]
+        fn messages_survive_the_stream(
+            requests in prop::collection::vec(to_worker(), 0..4),
+            replies in prop::collection::vec(from_worker(), 0..4),
+            piece in 1usize..64,
+        ) {
+            prop_assert_eq!(through_a_stream(&requests, piece), requests);
+            prop_assert_eq!(through_a_stream(&replies, piece), replies);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+            let mut arrived = BytesMut::from(&bytes[..]);
+            while let Ok(Some(frame)) = codec().decode(&mut arrived) {
+                let _ = decode::<ToWorker>(&frame);
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_over_the_limit_is_refused_before_it_is_read() {
+        let too_long = u32::try_from(MAX_FRAME_BYTES + 1).expect("fits");
+        let mut arrived = BytesMut::from(&too_long.to_le_bytes()[..]);
+        assert!(codec().decode(&mut arrived).is_err());
+        let frame = Bytes::from(vec![0; MAX_FRAME_BYTES + 1]);
+        assert!(codec().encode(frame, &mut BytesMut::new()).is_err());
+    }
+}

@@ -1,0 +1,54 @@
+//! How an engine is set up.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+/// What an engine runs, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// A `.gguf` file, or a Hugging Face folder (`config.json`, `*.safetensors`, `tokenizer.json`,
+    /// `tokenizer_config.json`).
+    pub model: PathBuf,
+    /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
+    pub context_length: Option<u32>,
+    /// Starts a process that calls [`run_worker`](crate::run_worker).
+    pub worker: WorkerCommand,
+    /// How long a worker may take to load the model.
+    pub start_timeout: Duration,
+    /// How long a request waits for a worker that is being started again.
+    pub patience: Duration,
+}
+
+impl Settings {
+    /// The standard settings: the model's own context, two minutes to load it.
+    #[must_use]
+    pub fn new(model: impl Into<PathBuf>, worker: WorkerCommand) -> Self {
+        Self {
+            model: model.into(),
+            context_length: None,
+            worker,
+            start_timeout: Duration::from_mins(2),
+            patience: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A program and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerCommand {
+    /// The program, as a path.
+    pub program: PathBuf,
+    /// What it is given.
+    pub arguments: Vec<OsString>,
+}
+
+impl WorkerCommand {
+    /// The running program itself, started again with these arguments.
+    pub fn this_program<A: Into<OsString>>(
+        arguments: impl IntoIterator<Item = A>,
+    ) -> std::io::Result<Self> {
+        Ok(Self {
+            program: std::env::current_exe()?,
+            arguments: arguments.into_iter().map(Into::into).collect(),
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! Text to tokens and back.
+
+mod gguf;
+
+use std::path::Path;
+
+pub(crate) use gguf::Vocabulary;
+
+use crate::EngineError;
+
+/// A model's tokeniser.
+#[derive(Debug)]
+pub(crate) struct Tokenizer(tokenizers::Tokenizer);
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`.
+    pub(crate) fn read(path: &Path) -> Result<Self, EngineError> {
+        let broken = |reason: String| EngineError::ModelBroken {
+            path: path.to_owned(),
+            reason,
+        };
+        if !path.exists() {
+            return Err(broken("it is missing".to_owned()));
+        }
+        tokenizers::Tokenizer::from_file(path)
+            .map(Self)
+            .map_err(|error| broken(error.to_string()))
+    }
+
+    /// The tokens of a text that a chat template has written. As with Hugging Face's tokenisers,
+    /// the name of a special token stands for that token, wherever in the text it stands.
+    pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        let encoding = self
+            .0
+            .encode_fast(text, false)
+            .map_err(|error| failed(&error))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The text of tokens, without special ones. Bytes that are not UTF-8 become `U+FFFD`.
+    pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
+        self.0.decode(tokens, true).map_err(|error| failed(&error))
+    }
+
+    /// The token of this name.
+    pub(crate) fn id(&self, token: &str) -> Option<u32> {
+        self.0.token_to_id(token)
+    }
+}
+
+fn failed(error: &tokenizers::Error) -> EngineError {
+    EngineError::Generation {
+        reason: format!("the tokeniser fails: {error}"),
+    }
+}
+
+#[cfg(test)]
+impl Tokenizer {
+    /// A tokeniser with a token for each byte.
+    pub(crate) fn of_bytes() -> Self {
+        use tokenizers::{
+            models::bpe::{BPE, Vocab},
+            pre_tokenizers::byte_level::ByteLevel,
+        };
+        let bytes = ByteLevel::alphabet().into_iter().map(String::from);
+        let bpe = BPE::builder().vocab_and_merges(bytes.zip(0..).collect::<Vocab>(), Vec::new());
+        let mut tokenizer = tokenizers::Tokenizer::new(bpe.build().expect("is sound"));
+        tokenizer.with_pre_tokenizer(Some(ByteLevel::new(false, true, false)));
+        tokenizer.with_decoder(Some(ByteLevel::default()));
+        Self(tokenizer)
+    }
+}

@@ -1,0 +1,210 @@
+//! The worker process: reads requests from its standard input, which is a socket, and writes
+//! events back.
+
+use std::{
+    collections::VecDeque,
+    io::{
+        self,
+        ErrorKind::{BrokenPipe, ConnectionReset},
+        Read, Write,
+    },
+    net::Shutdown,
+    os::{fd::AsFd, unix::net::UnixStream},
+    process::ExitCode,
+    sync::mpsc::{Receiver, Sender, TryRecvError, channel},
+    thread,
+};
+
+use bytes::BytesMut;
+use deja_chat::{ChatRequest, Event};
+use serde::Serialize;
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::{
+    answer::AnswerStream,
+    language_model::LanguageModel,
+    protocol::{self, FromWorker, RequestId, ToWorker},
+};
+
+const READ_BYTES: usize = 64 << 10;
+
+/// What a worker process does: `deja worker` calls it. It returns when the engine closes its end of
+/// the socket, even by dying. It logs with `tracing`; the caller installs a subscriber.
+#[must_use]
+pub fn run_worker() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the inference worker fails");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads on this thread; MLX, whose arrays are bound to their thread, has one of its own.
+fn serve() -> io::Result<()> {
+    let socket = socket()?;
+    let outbox = Outbox(socket.try_clone()?);
+    let (sender, inbox) = channel();
+    let mlx = thread::Builder::new()
+        .name("mlx".into())
+        .spawn(move || infer(&inbox, outbox))?;
+    let read = forward(socket, &sender);
+    drop(sender);
+    let inferred = mlx
+        .join()
+        .unwrap_or_else(|_| Err(io::Error::other("the MLX thread panicked")));
+    match inferred.and(read) {
+        // The engine closed the socket while something was on its way.
+        Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+/// The standard input as the socket that the engine made it.
+fn socket() -> io::Result<UnixStream> {
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    socket.local_addr().map_err(|_| {
+        io::Error::other("the standard input is no socket: only the engine starts workers")
+    })?;
+    Ok(socket)
+}
+
+/// Passes on what the engine says until it closes the socket, or nobody listens any more.
+fn forward(mut socket: UnixStream, inbox: &Sender<ToWorker>) -> io::Result<()> {
+    let (mut codec, mut bytes, mut chunk) =
+        (protocol::codec(), BytesMut::new(), vec![0; READ_BYTES]);
+    loop {
+        match socket.read(&mut chunk)? {
+            0 => return Ok(()),
+            length => bytes.extend_from_slice(&chunk[..length]),
+        }
+        while let Some(frame) = codec.decode(&mut bytes)? {
+            if inbox.send(protocol::decode(&frame)?).is_err() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The worker's end of the socket, for writing. Dropping it closes the socket, so that reading ends
+/// when the MLX thread does.
+struct Outbox(UnixStream);
+
+impl Outbox {
+    fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
+        let mut frame = BytesMut::new();
+        protocol::codec().encode(protocol::encode(message)?, &mut frame)?;
+        self.0.write_all(&frame)
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        // An error says that it is closed already.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+/// The MLX thread: loads the model, then answers requests in the order in which they came.
+fn infer(inbox: &Receiver<ToWorker>, mut outbox: Outbox) -> io::Result<()> {
+    outbox.send(&FromWorker::Hello {
+        version: protocol::VERSION,
+    })?;
+    let Ok(ToWorker::Load {
+        model: path,
+        context_length,
+    }) = inbox.recv()
+    else {
+        return Ok(());
+    };
+    let model = match LanguageModel::load(&path, context_length) {
+        Ok(model) => model,
+        Err(error) => return outbox.send(&FromWorker::LoadFailed { error }),
+    };
+    outbox.send(&FromWorker::Loaded {
+        model: model.info().clone(),
+    })?;
+    Scheduler {
+        model: &model,
+        waiting: VecDeque::new(),
+        current: None,
+        outbox,
+    }
+    .run(inbox)
+}
+
+/// Decides what is computed next. One request runs at a time; between two of its steps the scheduler
+/// looks for messages.
+struct Scheduler<'a> {
+    model: &'a LanguageModel,
+    waiting: VecDeque<(RequestId, ChatRequest)>,
+    current: Option<(RequestId, AnswerStream<'a>)>,
+    outbox: Outbox,
+}
+
+impl Scheduler<'_> {
+    fn run(mut self, inbox: &Receiver<ToWorker>) -> io::Result<()> {
+        loop {
+            let message = if self.is_idle() {
+                inbox.recv().map_err(|_| TryRecvError::Disconnected)
+            } else {
+                inbox.try_recv()
+            };
+            match message {
+                Ok(message) => self.take(message),
+                Err(TryRecvError::Empty) => self.step()?,
+                Err(TryRecvError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.current.is_none() && self.waiting.is_empty()
+    }
+
+    fn take(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Generate { id, request } => self.waiting.push_back((id, request)),
+            ToWorker::Cancel { id } => {
+                self.waiting.retain(|(waiting, _)| *waiting != id);
+                self.current.take_if(|(current, _)| *current == id);
+            }
+            ToWorker::Load { .. } => tracing::warn!("a worker loads only one model"),
+        }
+    }
+
+    /// Does one step of the current request, or begins the next one.
+    fn step(&mut self) -> io::Result<()> {
+        let Some((id, answer)) = &mut self.current else {
+            return self.begin();
+        };
+        let id = *id;
+        match answer.step() {
+            Ok(None) => Ok(()),
+            Ok(Some(event)) => {
+                if matches!(event, Event::End { .. }) {
+                    self.current = None;
+                }
+                self.outbox.send(&FromWorker::Event { id, event })
+            }
+            Err(error) => {
+                self.current = None;
+                self.outbox.send(&FromWorker::Failed { id, error })
+            }
+        }
+    }
+
+    fn begin(&mut self) -> io::Result<()> {
+        let Some((id, request)) = self.waiting.pop_front() else {
+            return Ok(());
+        };
+        match self.model.answer(&request) {
+            Ok(answer) => {
+                self.current = Some((id, answer));
+                Ok(())
+            }
+            Err(error) => self.outbox.send(&FromWorker::Failed { id, error }),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The engine with a real model: against `mlx_lm`, through its worker process, and with files that
+//! are no models.
+
+mod answers;
+mod broken_models;
+mod parity;
+mod support;
+mod workers;

@@ -1,0 +1,224 @@
+//! The life of the worker process.
+
+use std::{
+    fs,
+    os::{
+        fd::OwnedFd,
+        unix::{fs::symlink, net::UnixStream},
+    },
+    process::Command,
+    time::Duration,
+};
+
+use deja_chat::Event;
+use deja_engine::{Engine, EngineError, Settings, WorkerCommand, WorkerStatus};
+
+use crate::support::{answer, finish, model, request, start, worker};
+
+fn pid(engine: &Engine) -> u32 {
+    match engine.state().status {
+        WorkerStatus::Running { pid } => pid,
+        other => panic!("the worker does not run: {other:?}"),
+    }
+}
+
+fn kill(pid: u32) {
+    let status = Command::new("kill")
+        .args(["-KILL", &pid.to_string()])
+        .status();
+    assert!(status.expect("`kill` starts").success());
+}
+
+/// A long answer.
+fn story() -> deja_chat::ChatRequest {
+    let mut request = request("Write a long story about a lighthouse keeper.");
+    request.max_tokens = Some(2000);
+    request
+}
+
+#[tokio::test]
+async fn a_killed_worker_loses_its_answers_and_is_replaced() {
+    let engine = start().await;
+    let (mut running, mut queued) = (engine.generate(story()), engine.generate(story()));
+    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    let first_pid = pid(&engine);
+    kill(first_pid);
+    for generation in [&mut running, &mut queued] {
+        let error = loop {
+            match generation.next().await.expect("an answer has an end") {
+                Ok(event) => assert!(matches!(event, Event::Text(_)), "{event:?}"),
+                Err(error) => break error,
+            }
+        };
+        assert!(
+            matches!(&error, EngineError::WorkerLost { reason } if reason.contains("signal: 9")),
+            "{error}"
+        );
+        assert!(error.is_retryable());
+        assert_eq!(generation.next().await, None);
+    }
+    let answer = answer(&engine, request("What is the capital of France?"))
+        .await
+        .expect("answers");
+    assert_eq!(answer.text(), "The capital of France is Paris.");
+    assert_ne!(pid(&engine), first_pid);
+    assert_eq!(engine.state().restarts, 1);
+}
+
+#[tokio::test]
+async fn dropping_a_generation_stops_it() {
+    let engine = start().await;
+    // Each would run for minutes, so that the last answer comes only if they are stopped.
+    let mut running = engine.generate(story());
+    let queued = engine.generate(story());
+    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    drop((running, queued));
+    let answer = tokio::time::timeout(
+        Duration::from_mins(1),
+        answer(&engine, request("What is the capital of France?")),
+    );
+    let answer = answer.await.expect("the worker is free").expect("answers");
+    assert_eq!(answer.text(), "The capital of France is Paris.");
+}
+
+#[tokio::test]
+async fn requests_are_answered_in_their_order() {
+    let engine = start().await;
+    let questions = ["What is the capital of France?", "What is 2 + 2?"];
+    let alone = [
+        answer(&engine, request(questions[0]))
+            .await
+            .expect("answers"),
+        answer(&engine, request(questions[1]))
+            .await
+            .expect("answers"),
+    ];
+    let generations = questions.map(|question| engine.generate(request(question)));
+    for (generation, alone) in generations.into_iter().zip(alone) {
+        assert_eq!(finish(generation).await.expect("answers"), alone);
+    }
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_the_worker_and_its_answers() {
+    let engine = start().await;
+    let mut running = engine.generate(story());
+    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    let pid = pid(&engine);
+    engine.shutdown().await;
+    assert_eq!(engine.state().status, WorkerStatus::Stopped);
+    let alive = Command::new("kill").args(["-0", &pid.to_string()]).output();
+    assert!(
+        !alive.expect("`kill` starts").status.success(),
+        "the worker lives on"
+    );
+    let last = loop {
+        match running.next().await.expect("an answer has an end") {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(last, EngineError::WorkerLost { .. }), "{last}");
+    let late = answer(&engine, request("Hello")).await;
+    assert!(
+        matches!(late, Err(EngineError::WorkerLost { .. })),
+        "{late:?}"
+    );
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_worker_only_so_long() {
+    let folder = tempfile::tempdir().expect("makes a folder");
+    let program = folder.path().join("worker");
+    let WorkerCommand {
+        program: target,
+        arguments,
+    } = worker();
+    symlink(&target, &program).expect("links");
+    let mut settings = Settings::new(
+        model(),
+        WorkerCommand {
+            program: program.clone(),
+            arguments,
+        },
+    );
+    settings.patience = Duration::from_millis(100);
+    let engine = Engine::start(settings).await.expect("the engine starts");
+    fs::remove_file(&program).expect("removes");
+    kill(pid(&engine));
+    // The first request may still have reached the old worker.
+    let error = loop {
+        match answer(&engine, request("Hello"))
+            .await
+            .expect_err("nobody answers")
+        {
+            EngineError::WorkerLost { .. } => {}
+            other => break other,
+        }
+    };
+    assert!(
+        matches!(error, EngineError::WorkerUnavailable { .. }),
+        "{error}"
+    );
+    assert!(matches!(
+        engine.state().status,
+        WorkerStatus::Restarting { .. }
+    ));
+    symlink(&target, &program).expect("links");
+    let answered = loop {
+        match answer(&engine, request("What is the capital of France?")).await {
+            Err(EngineError::WorkerUnavailable { .. }) => {}
+            other => break other.expect("answers"),
+        }
+    };
+    assert_eq!(answered.text(), "The capital of France is Paris.");
+}
+
+#[test]
+fn a_worker_ends_with_its_engine() {
+    let (ours, theirs) = UnixStream::pair().expect("makes a pair");
+    let WorkerCommand { program, arguments } = worker();
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(OwnedFd::from(theirs));
+    let mut worker = command.spawn().expect("starts");
+    // The command holds the worker's end, too.
+    drop((command, ours));
+    assert!(worker.wait().expect("ends").success());
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_worker_is_told_apart() {
+    let start = async |program: &str| {
+        let worker = WorkerCommand {
+            program: program.into(),
+            arguments: Vec::new(),
+        };
+        Engine::start(Settings::new(model(), worker))
+            .await
+            .expect_err("is no worker")
+    };
+    for (program, reason) in [
+        ("/bin/false", "exit status: 1"),
+        ("/no/such/program", "No such file"),
+    ] {
+        match start(program).await {
+            EngineError::WorkerStart { reason: found } => {
+                assert!(found.contains(reason), "{found}");
+            }
+            other => panic!("{program}: {other}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_loads_nothing_in_time_is_given_up() {
+    let mut settings = Settings::new(model(), worker());
+    settings.start_timeout = Duration::ZERO;
+    let error = Engine::start(settings).await.expect_err("takes longer");
+    assert_eq!(
+        error,
+        EngineError::StartTimeout {
+            timeout: Duration::ZERO
+        }
+    );
+}
