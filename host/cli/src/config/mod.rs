@@ -1,0 +1,405 @@
+//! The configuration file: every setting has a default, and all mistakes are reported at once.
+
+mod reader;
+mod value;
+
+use std::{
+    fmt, fs, io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use deja_cache::{CacheLimits, Capacity};
+use deja_policy::{Limits, PluginChoice, PluginSettings};
+use deja_proxy::{PartitionBy, ProxySettings, ServerSettings};
+use serde_json::Value;
+use toml::de::DeTable;
+
+use reader::{Mistake, Mistakes, Section};
+use value::TimeToLive;
+
+/// The model that is meant by `"default"`, below the folder of models.
+const DEFAULT_MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// All settings, resolved.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    pub(crate) server: ServerSettings,
+    pub(crate) proxy: ProxySettings,
+    pub(crate) cache: CacheLimits,
+    pub(crate) plugins: PluginSettings,
+    pub(crate) model: ModelSettings,
+}
+
+/// The `mlx` backend's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModelSettings {
+    /// A GGUF file, or a Hugging Face folder.
+    pub(crate) path: PathBuf,
+    /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
+    pub(crate) context_length: Option<u32>,
+    /// How long the model may take to load.
+    pub(crate) start_timeout: Duration,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    /// The file has mistakes; all of them.
+    #[error("{}", Report { path, mistakes })]
+    Mistakes {
+        path: PathBuf,
+        mistakes: Vec<Mistake>,
+    },
+}
+
+struct Report<'a> {
+    path: &'a Path,
+    mistakes: &'a [Mistake],
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (path, count) = (self.path.display(), self.mistakes.len());
+        let noun = if count == 1 { "mistake" } else { "mistakes" };
+        write!(f, "{count} {noun} in {path}")?;
+        self.mistakes
+            .iter()
+            .try_for_each(|mistake| write!(f, "\n  {mistake}"))
+    }
+}
+
+impl Config {
+    /// The settings without a file.
+    pub(crate) fn standard() -> Self {
+        let Ok(config) = Self::parse("", Path::new("")) else {
+            unreachable!("no settings, no mistakes")
+        };
+        config
+    }
+
+    /// The settings in a file. Relative paths in it start from its own folder.
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
+        Self::from_text(&text, path)
+    }
+
+    /// The settings in the text of a file.
+    pub(crate) fn from_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Self::parse(text, folder).map_err(|mistakes| ConfigError::Mistakes {
+            path: path.to_owned(),
+            mistakes,
+        })
+    }
+
+    /// The sections in which another configuration differs, of those that are read at the start
+    /// only.
+    pub(crate) fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
+        let sections = [
+            (
+                "server",
+                self.server == other.server && self.proxy == other.proxy,
+            ),
+            ("cache", self.cache == other.cache),
+            ("backend", self.model == other.model),
+        ];
+        sections
+            .into_iter()
+            .filter(|(_, same)| !same)
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Mistake>> {
+        let (file, errors) = DeTable::parse_recoverable(text);
+        let mistakes = Mistakes::new(text, errors);
+        let config = resolve(Section::whole(&file, &mistakes), folder);
+        let mistakes = mistakes.into_vec();
+        if mistakes.is_empty() {
+            Ok(config)
+        } else {
+            Err(mistakes)
+        }
+    }
+}
+
+/// Reads every setting. Where one is wrong its default stands in, so that the others are read too.
+fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
+    let mut section = file.section("server");
+    let (server, mut proxy) = server(&mut section);
+    section.finish();
+
+    let mut section = file.section("cache");
+    let cache = cache(&mut section);
+    proxy.partition = section.get("partition", PartitionBy::ApiKey);
+    section.finish();
+
+    let backends = file.sections("backend");
+    if backends.len() > 1 {
+        file.mistake("backend", "can be given once only");
+    }
+    let model = model(backends.into_iter().next(), folder);
+
+    let mut section = file.section("plugins");
+    let dir = folder.join(section.get("dir", PathBuf::from("plugins")));
+    let limits = plugin_limits(&mut section);
+    section.finish();
+
+    let keyers: Vec<_> = file
+        .sections("keyer")
+        .into_iter()
+        .filter_map(keyer)
+        .collect();
+    let plugins = PluginSettings {
+        dir: Some(dir),
+        keyers: if file.has("keyer") {
+            keyers
+        } else {
+            vec![PluginChoice::new("exact")]
+        },
+        eviction: plugin(file.section("eviction"), "lru"),
+        stats: plugin(file.section("stats"), "standard"),
+        capacity: cache.capacity,
+        limits,
+    };
+    file.finish();
+    Config {
+        server,
+        proxy,
+        cache,
+        plugins,
+        model,
+    }
+}
+
+fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySettings) {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
+    let server = ServerSettings {
+        listen: section.get("listen", listen),
+        header_timeout: section.get("header_timeout", Duration::from_secs(30)),
+        drain_timeout: section.get("drain_timeout", Duration::from_secs(30)),
+    };
+    let proxy = ProxySettings {
+        max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
+        body_timeout: section.get("body_timeout", Duration::from_secs(60)),
+        partition: PartitionBy::ApiKey,
+    };
+    (server, proxy)
+}
+
+fn cache(section: &mut Section<'_>) -> CacheLimits {
+    let capacity = Capacity {
+        entries: section.get("max_entries", 10_000),
+        bytes: section.get("max_bytes", ByteSize::mib(256)).as_u64(),
+    };
+    let TimeToLive(ttl) = section.get("ttl", TimeToLive(Some(Duration::from_hours(24))));
+    CacheLimits { capacity, ttl }
+}
+
+fn model(section: Option<Section<'_>>, folder: &Path) -> ModelSettings {
+    let mut settings = ModelSettings {
+        path: default_model(),
+        context_length: None,
+        start_timeout: Duration::from_mins(2),
+    };
+    if let Some(mut section) = section {
+        let kind: Option<String> = section.required("kind");
+        if kind.is_some_and(|kind| kind != "mlx") {
+            section.mistake("kind", "must be \"mlx\"");
+        }
+        let path: PathBuf = section.get("model", "default".into());
+        if path != Path::new("default") {
+            settings.path = folder.join(path);
+        }
+        settings.context_length = section.optional("context_length");
+        settings.start_timeout = section.get("start_timeout", settings.start_timeout);
+        section.finish();
+    }
+    settings
+}
+
+/// Where `cargo xtask setup` puts the default model: below `$DEJA_HOME`, which is `.deja` if not set.
+fn default_model() -> PathBuf {
+    let home = std::env::var_os("DEJA_HOME").map_or_else(|| PathBuf::from(".deja"), PathBuf::from);
+    home.join("models").join(DEFAULT_MODEL)
+}
+
+fn plugin_limits(section: &mut Section<'_>) -> Limits {
+    let standard = Limits::default();
+    let size = |bytes: usize| ByteSize::b(bytes as u64);
+    Limits {
+        deadline: section.get("call_timeout", standard.deadline),
+        setup_deadline: section.get("start_timeout", standard.setup_deadline),
+        memory_bytes: bytes(section.get("max_memory", size(standard.memory_bytes))),
+        result_bytes: bytes(section.get("max_result", size(standard.result_bytes))),
+        component_bytes: section
+            .get("max_file", ByteSize::b(standard.component_bytes))
+            .as_u64(),
+        ..standard
+    }
+}
+
+fn keyer(mut section: Section<'_>) -> Option<PluginChoice> {
+    let name = section.required("plugin");
+    let config = section.get("config", Value::Null);
+    section.finish();
+    Some(PluginChoice {
+        name: name?,
+        config,
+    })
+}
+
+fn plugin(mut section: Section<'_>, default: &str) -> PluginChoice {
+    let name = section.get("plugin", default.to_owned());
+    let config = section.get("config", Value::Null);
+    section.finish();
+    PluginChoice { name, config }
+}
+
+/// Sizes in memory fit a `usize`, or are as good as without a limit.
+fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config, Vec<Mistake>> {
+        Config::parse(text, Path::new("/etc/deja"))
+    }
+
+    fn mistakes(text: &str) -> Vec<String> {
+        parse(text)
+            .expect_err("it has mistakes")
+            .iter()
+            .map(Mistake::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn nothing_has_to_be_set() {
+        let config = Config::standard();
+        assert_eq!(config.server.listen.to_string(), "127.0.0.1:8081");
+        assert_eq!(config.plugins.keyers, [PluginChoice::new("exact")]);
+        assert_eq!(config.plugins.dir, Some(PathBuf::from("plugins")));
+        assert_eq!(config.cache.capacity.bytes, 256 << 20);
+        assert!(
+            config
+                .model
+                .path
+                .ends_with("models/SmolLM2-135M-Instruct.Q4_1.gguf")
+        );
+    }
+
+    #[test]
+    fn everything_can_be_set() {
+        let config = parse(
+            r#"
+            [server]
+            listen = "[::1]:0"
+            max_body_bytes = 1000
+            header_timeout = "1s"
+            body_timeout = "2s"
+            drain_timeout = "3s"
+            [[backend]]
+            kind = "mlx"
+            model = "tiny"
+            context_length = 0x100
+            start_timeout = "1min"
+            [cache]
+            max_bytes = "1MiB"
+            max_entries = 7
+            ttl = "forever"
+            partition = "none"
+            [plugins]
+            dir = "drop"
+            call_timeout = "50ms"
+            start_timeout = "1s"
+            max_memory = "8MiB"
+            max_result = "1MiB"
+            max_file = "2MiB"
+            [[keyer]]
+            plugin = "a"
+            [[keyer]]
+            plugin = "b"
+            config = { deep = [{ n = 1, x = 0.5, on = true }], s = "" }
+            [eviction]
+            plugin = "sieve"
+            [stats]
+            plugin = "mine"
+            "#,
+        )
+        .expect("it is right");
+        assert_eq!(config.server.drain_timeout, Duration::from_secs(3));
+        assert_eq!(config.proxy.max_body_bytes, 1000);
+        assert_eq!(config.proxy.partition, PartitionBy::None);
+        let capacity = Capacity {
+            entries: 7,
+            bytes: 1 << 20,
+        };
+        assert_eq!(
+            config.cache,
+            CacheLimits {
+                capacity,
+                ttl: None
+            }
+        );
+        assert_eq!(config.model.path, Path::new("/etc/deja/tiny"));
+        assert_eq!(config.model.context_length, Some(256));
+        assert_eq!(config.plugins.dir, Some("/etc/deja/drop".into()));
+        assert_eq!(config.plugins.limits.deadline, Duration::from_millis(50));
+        let settings = json!({"deep": [{"n": 1, "x": 0.5, "on": true}], "s": ""});
+        assert_eq!(config.plugins.keyers[1].config, settings);
+        assert_eq!(config.plugins.eviction.name, "sieve");
+        assert_eq!(config.plugins.stats.name, "mine");
+    }
+
+    #[test]
+    fn all_mistakes_are_reported_each_with_its_line() {
+        let text = "[server]\nlisten = \"8081\"\n\n[cache]\nmax_byte = \"1MiB\"\nttl = 24\n\
+                    [[keyer]]\nconfig = 7\n[[backend]]\nkind = \"cuda\"\n[ca]\n";
+        assert_eq!(
+            mistakes(text),
+            [
+                "line 2: `server.listen` must be an address and a port, like \"127.0.0.1:8081\"",
+                "line 5: unknown setting `cache.max_byte`; did you mean `max_bytes`?",
+                "line 6: `cache.ttl` must be a time above 0, like \"24h\", or \"forever\"",
+                "line 7: `keyer.plugin` is missing",
+                "line 8: `keyer.config` must be a table without dates",
+                "line 10: `backend.kind` must be \"mlx\"",
+                "line 11: unknown setting `ca`; did you mean `cache`?",
+            ]
+        );
+    }
+
+    #[test]
+    fn broken_toml_is_reported_beside_the_rest() {
+        let found = mistakes("[cache]\nmax_entries = 0\nttl = \n[server]\nlisten = 7\n");
+        assert_eq!(found.len(), 3, "{found:?}");
+        assert!(found[1].starts_with("line 3: "), "{found:?}");
+    }
+
+    #[test]
+    fn sections_of_the_wrong_kind_are_mistakes() {
+        let found = mistakes("server = 7\nkeyer = { plugin = \"exact\" }\n");
+        assert_eq!(
+            found,
+            [
+                "line 1: `server` must be a table",
+                "line 2: `keyer` must be a list of tables: `[[keyer]]`"
+            ]
+        );
+    }
+}

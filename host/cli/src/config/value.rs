@@ -1,0 +1,147 @@
+//! How each kind of setting is written.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use deja_proxy::PartitionBy;
+use serde_json::Value;
+use toml::de::DeValue;
+
+/// A value that can stand in the configuration.
+pub(crate) trait Setting: Sized {
+    /// What is expected, as in "must be …".
+    const EXPECTED: &'static str;
+
+    fn read(value: &DeValue<'_>) -> Option<Self>;
+}
+
+impl Setting for String {
+    const EXPECTED: &'static str = "a string that is not empty";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value
+            .as_str()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned)
+    }
+}
+
+impl Setting for PathBuf {
+    const EXPECTED: &'static str = "a path, as a string";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        String::read(value).map(Self::from)
+    }
+}
+
+impl Setting for SocketAddr {
+    const EXPECTED: &'static str = "an address and a port, like \"127.0.0.1:8081\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_str()?.parse().ok()
+    }
+}
+
+impl Setting for u64 {
+    const EXPECTED: &'static str = "a whole number above 0";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let integer = value.as_integer()?;
+        Self::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .filter(|number| *number > 0)
+    }
+}
+
+impl Setting for u32 {
+    const EXPECTED: &'static str = u64::EXPECTED;
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        u64::read(value)?.try_into().ok()
+    }
+}
+
+impl Setting for ByteSize {
+    const EXPECTED: &'static str = "a size above 0, like \"64MiB\", or a number of bytes";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let size = match value.as_str() {
+            Some(text) => text.parse().ok(),
+            None => u64::read(value).map(Self::b),
+        };
+        size.filter(|size| size.as_u64() > 0)
+    }
+}
+
+impl Setting for Duration {
+    const EXPECTED: &'static str = "a time above 0, like \"90s\" or \"24h\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        humantime::parse_duration(value.as_str()?)
+            .ok()
+            .filter(|time| !time.is_zero())
+    }
+}
+
+/// How long answers stay good: for a time, or for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TimeToLive(pub(crate) Option<Duration>);
+
+impl Setting for TimeToLive {
+    const EXPECTED: &'static str = "a time above 0, like \"24h\", or \"forever\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "forever" => Some(Self(None)),
+            _ => Duration::read(value).map(|time| Self(Some(time))),
+        }
+    }
+}
+
+impl Setting for PartitionBy {
+    const EXPECTED: &'static str = "\"api-key\" or \"none\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "api-key" => Some(Self::ApiKey),
+            "none" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+
+/// A plugin's own settings: a table, as JSON.
+impl Setting for Value {
+    const EXPECTED: &'static str = "a table without dates";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.is_table().then(|| json(value)).flatten()
+    }
+}
+
+fn json(value: &DeValue<'_>) -> Option<Value> {
+    Some(match value {
+        DeValue::String(text) => Value::from(text.as_ref()),
+        DeValue::Integer(number) => {
+            Value::from(i64::from_str_radix(number.as_str(), number.radix()).ok()?)
+        }
+        DeValue::Float(number) => {
+            Value::Number(serde_json::Number::from_f64(number.as_str().parse().ok()?)?)
+        }
+        DeValue::Boolean(truth) => Value::from(*truth),
+        DeValue::Datetime(_) => return None,
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| json(item.get_ref()))
+            .collect::<Option<_>>()?,
+        DeValue::Table(fields) => {
+            let field = |(name, value): (&toml::Spanned<_>, &toml::Spanned<_>)| {
+                Some((
+                    String::from(AsRef::<str>::as_ref(name.get_ref())),
+                    json(value.get_ref())?,
+                ))
+            };
+            Value::Object(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+    })
+}
