@@ -1,0 +1,124 @@
+//! Every check, those that fail soonest first.
+
+use std::ffi::OsString;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use clap::ValueEnum;
+
+use crate::wasm::Choice;
+use crate::{cargo, paths, plugins, python, setup, shell};
+
+/// A part of the checks.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Step {
+    /// rustfmt over both workspaces
+    Format,
+    /// clippy over both workspaces, where a warning is an error
+    Lint,
+    /// The unit tests of the guests and of xtask
+    Guests,
+    /// The host's unit tests, and the end-to-end tests over the real server and model
+    Host,
+}
+
+/// Sets up, builds, and runs the steps until one fails; `arguments` go to the host's tests.
+pub(crate) fn run(choice: Choice, steps: &[Step], arguments: &[OsString]) -> Result<()> {
+    let steps = if steps.is_empty() {
+        Step::value_variants()
+    } else {
+        steps
+    };
+    setup::run(choice, true)?;
+    plugins::list(&plugins::build(choice)?);
+
+    let mut passed = Vec::new();
+    for step in steps {
+        println!("\n=== {step:?}");
+        let start = Instant::now();
+        let outcome = step.run(arguments);
+        if outcome.is_err() {
+            summarise(&passed, Some(step));
+            return outcome.with_context(|| format!("the step {step:?} failed"));
+        }
+        passed.push((step, start.elapsed()));
+    }
+    summarise(&passed, None);
+    Ok(())
+}
+
+impl Step {
+    fn run(self, arguments: &[OsString]) -> Result<()> {
+        match self {
+            Self::Format => format(),
+            Self::Lint => lint(),
+            Self::Guests => guests(),
+            Self::Host => host(arguments),
+        }
+    }
+}
+
+fn format() -> Result<()> {
+    for mut cargo in [cargo::host(), cargo::guests()] {
+        shell::pass_through(cargo.args(["fmt", "--all", "--check"]))?;
+    }
+    Ok(())
+}
+
+/// Lints in the profiles of the builds, so that build scripts and macros are compiled once.
+fn lint() -> Result<()> {
+    let clippy = |mut cargo: Command, which: &[&str]| {
+        cargo.arg("clippy").args(which);
+        shell::pass_through(cargo.args(["--all-targets", "--", "--deny", "warnings"]))
+    };
+    clippy(cargo::host(), OWN)?;
+    clippy(cargo::guests(), &["--workspace"])?;
+    clippy(cargo::host(), OTHERS)
+}
+
+fn guests() -> Result<()> {
+    shell::pass_through(cargo::host().arg("test").args(OWN))?;
+    shell::pass_through(cargo::guests().args(["test", "--workspace"]))
+}
+
+/// The server is built together with the tests: alone it would be built with fewer features of the
+/// crates that both use, and they would be compiled twice.
+fn host(arguments: &[OsString]) -> Result<()> {
+    let mut build = cargo::host();
+    build.arg("build").args(OTHERS).args(["--bins", "--tests"]);
+    let artifacts = cargo::build(&mut build)?;
+    let deja = cargo::binary(&artifacts, "deja")?;
+
+    let mut test = cargo::host();
+    test.arg("test").args(OTHERS).args(arguments);
+    test.env("DEJA_HOME", paths::home()).env("DEJA_BIN", deja);
+    test.env("DEJA_PYTHON", python::interpreter())
+        .env("DEJA_PLUGINS", paths::components());
+    shell::pass_through(&mut test)
+}
+
+/// This crate, as the alias `cargo xtask` builds it.
+const OWN: &[&str] = &["--profile", "xtask", "--package", "xtask"];
+
+/// The crates of the host, as they run.
+const OTHERS: &[&str] = &["--release", "--workspace", "--exclude", "xtask"];
+
+fn summarise(passed: &[(&Step, Duration)], failed: Option<&Step>) {
+    println!("\n=== Summary");
+    for (step, time) in passed {
+        println!(
+            "{:<8} passed in {:.0} s",
+            format!("{step:?}"),
+            time.as_secs_f64()
+        );
+    }
+    if let Some(step) = failed {
+        println!("{:<8} failed", format!("{step:?}"));
+    }
+    println!(
+        "steps: {} passed, {} failed",
+        passed.len(),
+        usize::from(failed.is_some())
+    );
+}

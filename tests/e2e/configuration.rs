@@ -1,0 +1,112 @@
+//! A start that cannot work says why, in one go.
+
+use std::{fs, net::TcpListener, process::Output};
+
+use deja_tests::{Setup, required};
+
+fn complaint(output: &Output) -> String {
+    let log = String::from_utf8_lossy(&output.stderr);
+    let at = log
+        .find("deja: ")
+        .unwrap_or_else(|| panic!("no complaint in: {log}"));
+    log[at..].trim_end().to_owned()
+}
+
+fn is_one_line(text: &str) -> bool {
+    !text.contains('\n')
+}
+
+#[tokio::test]
+async fn all_mistakes_are_reported_each_with_its_line() {
+    let setup = Setup::new("[server]\nlisten = \"8081\"\n[cache]\nmax_byte = 1\nttl = \"soon\"\n");
+    let output = setup.run_to_end().await;
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = complaint(&output);
+    let lines: Vec<_> = complaint.lines().collect();
+    assert_eq!(lines.len(), 4, "{complaint}");
+    assert!(lines[0].contains("3 mistakes in"), "{complaint}");
+    for (line, start) in lines[1..].iter().zip([
+        "line 2: `server.listen`",
+        "line 4: unknown setting `cache.max_byte`; did you mean `max_bytes`?",
+        "line 5: `cache.ttl`",
+    ]) {
+        assert!(line.trim_start().starts_with(start), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_that_is_not_there_is_told_so() {
+    let setup = Setup::new("");
+    fs::remove_file(setup.config()).expect("the file is there");
+    let output = setup.run_to_end().await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(complaint(&output).contains("deja.toml"));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_told_so() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = taken.local_addr().expect("it has an address");
+    let output = Setup::new(&format!("[server]\nlisten = \"{address}\"\n"))
+        .run_to_end()
+        .await;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.contains(&format!("{address} is in use")),
+        "{complaint}"
+    );
+    assert!(is_one_line(&complaint), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_model_that_cannot_be_loaded_is_told_so() {
+    let home = required("DEJA_HOME");
+    let model = std::path::Path::new(&home).join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let bytes = fs::read(model).expect("the default model is there");
+    let setup = Setup::new("[[backend]]\nkind = \"mlx\"\nmodel = \"model.gguf\"\n");
+    let file = setup.config().with_file_name("model.gguf");
+    for content in [
+        None,
+        Some(&bytes[..bytes.len() / 2]),
+        Some(b"GGUF"),
+        Some(b"# a text"),
+    ] {
+        if let Some(content) = content {
+            fs::write(&file, content).expect("the file can be written");
+        }
+        let output = setup.run_to_end().await;
+        assert_eq!(output.status.code(), Some(1));
+        let complaint = complaint(&output);
+        assert!(
+            complaint.contains("model.gguf") && is_one_line(&complaint),
+            "{complaint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_no_component_is_told_so() {
+    let setup = Setup::new("");
+    setup.drop_file("exact", b"not a component");
+    let output = setup.run_to_end().await;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.contains("exact.wasm") && is_one_line(&complaint),
+        "{complaint}"
+    );
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_nowhere_is_told_so() {
+    let output = Setup::new("[[keyer]]\nplugin = \"exakt\"\n")
+        .run_to_end()
+        .await;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.contains("exakt") && is_one_line(&complaint),
+        "{complaint}"
+    );
+}

@@ -1,0 +1,303 @@
+//! One running server, in a folder of its own.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Output, Stdio},
+    time::Duration,
+};
+
+use reqwest::{Client, Method, RequestBuilder, Response};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    process::{Child, Command},
+    sync::watch,
+    time::timeout,
+};
+
+/// How long the tests wait for what must come. It is long because the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A variable that `cargo xtask test` sets.
+#[must_use]
+pub fn required(variable: &str) -> OsString {
+    std::env::var_os(variable)
+        .unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
+}
+
+/// A folder with a configuration, before the server is started in it.
+pub struct Setup {
+    folder: TempDir,
+}
+
+impl Setup {
+    /// A folder with these settings besides the tests' own: a free port, and a plugin folder.
+    #[must_use]
+    pub fn new(settings: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let setup = Self { folder };
+        fs::create_dir(setup.plugins()).expect("the plugin folder can be made");
+        setup.configure(settings);
+        setup
+    }
+
+    /// Writes the settings anew. They may not hold a `[server]` section without `listen`.
+    pub fn configure(&self, settings: &str) {
+        let server = "[server]\nlisten = \"127.0.0.1:0\"\n";
+        let server = if settings.contains("[server]") {
+            ""
+        } else {
+            server
+        };
+        fs::write(self.config(), format!("{server}{settings}")).expect("the file can be written");
+    }
+
+    /// The configuration file.
+    #[must_use]
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("deja.toml")
+    }
+
+    /// The plugin folder.
+    #[must_use]
+    pub fn plugins(&self) -> PathBuf {
+        self.folder.path().join("plugins")
+    }
+
+    /// Puts a component from `cargo xtask plugins` into the plugin folder, under another name if
+    /// wanted, in one step as `mv` does it.
+    pub fn drop_plugin(&self, component: &str, name: &str) {
+        self.drop_file(name, &built(component));
+    }
+
+    /// Puts a component into the plugin folder that does the same and is not the same, by a section
+    /// that says nothing.
+    pub fn drop_variant(&self, component: &str) {
+        const CUSTOM_SECTION: [u8; 4] = [0, 2, 1, b'x'];
+        let bytes = [built(component), CUSTOM_SECTION.to_vec()].concat();
+        self.drop_file(component, &bytes);
+    }
+
+    /// Puts a file `name.wasm` into the plugin folder in one step.
+    pub fn drop_file(&self, name: &str, bytes: &[u8]) {
+        let part = self.plugins().join(format!("{name}.part"));
+        fs::write(&part, bytes).expect("the file can be written");
+        fs::rename(part, self.plugins().join(format!("{name}.wasm"))).expect("it can be renamed");
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(required("DEJA_BIN"));
+        command
+            .env("DEJA_HOME", required("DEJA_HOME"))
+            .env("DEJA_LOG", "debug");
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.config())
+            .current_dir(self.folder.path());
+        command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// Starts a server that is expected to end by itself, and waits for that.
+    pub async fn run_to_end(&self) -> Output {
+        self.command().output().await.expect("deja can be started")
+    }
+
+    /// Starts the server and waits until it listens.
+    pub async fn start(self) -> Deja {
+        let mut child = self.command().spawn().expect("deja can be started");
+        let log = Log::follow(child.stderr.take().expect("it is piped"));
+        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+        let line = timeout(PATIENCE, stdout.lines().next_line()).await;
+        let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
+        let Some((_, url)) = line.split_once(" on ") else {
+            panic!("deja did not start: {line}\n{}", log.text());
+        };
+        Deja {
+            url: url.to_owned(),
+            setup: self,
+            child,
+            log,
+            client: Client::new(),
+        }
+    }
+}
+
+/// A component as `cargo xtask plugins` made it.
+fn built(component: &str) -> Vec<u8> {
+    let file = Path::new(&required("DEJA_PLUGINS")).join(format!("{component}.wasm"));
+    fs::read(&file).unwrap_or_else(|error| panic!("{} cannot be read: {error}", file.display()))
+}
+
+/// A running server. Its drop kills it.
+pub struct Deja {
+    url: String,
+    setup: Setup,
+    child: Child,
+    log: Log,
+    client: Client,
+}
+
+impl Deja {
+    /// A server with the standard settings.
+    pub async fn start() -> Self {
+        Setup::new("").start().await
+    }
+
+    /// The folder that it runs in.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// Its address, like `http://127.0.0.1:4321`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What it has logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.log.text()
+    }
+
+    /// A request to be completed and sent.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Posts a chat request.
+    pub async fn chat(&self, body: &Value) -> Response {
+        let request = self
+            .request(Method::POST, "/v1/chat/completions")
+            .json(body);
+        request.send().await.expect("the server answers")
+    }
+
+    /// Posts a chat request whose answer is a JSON document; gives its `Cache-Status` with it.
+    pub async fn ask(&self, body: &Value) -> (String, Value) {
+        let reply = self.chat(body).await;
+        assert_eq!(reply.status(), 200, "{}", self.log());
+        (
+            cache_status(&reply),
+            reply.json().await.expect("the answer is JSON"),
+        )
+    }
+
+    /// The document at `/health`.
+    pub async fn health(&self) -> Value {
+        let reply = self.request(Method::GET, "/health").send().await;
+        reply
+            .expect("the server answers")
+            .json()
+            .await
+            .expect("health is JSON")
+    }
+
+    /// Waits until `/health` is as wanted. It is looked at whenever the server logs something.
+    pub async fn wait_for(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let mut log = self.log.0.clone();
+        let wait = async {
+            loop {
+                log.mark_unchanged();
+                let health = self.health().await;
+                if is_so(&health) || log.changed().await.is_err() {
+                    return health;
+                }
+            }
+        };
+        let health = timeout(PATIENCE, wait)
+            .await
+            .ok()
+            .filter(|health| is_so(health));
+        health.unwrap_or_else(|| panic!("{what} did not come:\n{}", self.log()))
+    }
+
+    /// Waits until the server has logged this.
+    pub async fn wait_for_log(&self, words: &str) {
+        let mut log = self.log.0.clone();
+        let logged = timeout(PATIENCE, log.wait_for(|text| text.contains(words))).await;
+        assert!(
+            matches!(logged, Ok(Ok(_))),
+            "no `{words}` in:\n{}",
+            self.log()
+        );
+    }
+
+    /// Sends the server a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(pid(self.child.id()), signal).expect("the server runs");
+    }
+
+    /// The worker process.
+    pub async fn worker(&self) -> Pid {
+        let worker = self.health().await["backend"]["worker"]["pid"].as_u64();
+        pid(worker.and_then(|pid| pid.try_into().ok()))
+    }
+
+    /// Sends the worker process a signal.
+    pub async fn signal_worker(&self, signal: Signal) {
+        kill_process(self.worker().await, signal).expect("the worker runs");
+    }
+
+    /// Waits until the server has ended by itself, and all that it started with it: they share its
+    /// standard error.
+    pub async fn ended(mut self) -> ExitStatus {
+        let ended = async {
+            while self.log.0.changed().await.is_ok() {}
+            self.child.wait().await
+        };
+        let Ok(status) = timeout(PATIENCE, ended).await else {
+            panic!("something goes on:\n{}", self.log())
+        };
+        status.expect("the server can be waited for")
+    }
+}
+
+fn pid(id: Option<u32>) -> Pid {
+    let id = id.and_then(|id| Pid::from_raw(id.try_into().ok()?));
+    id.expect("the process runs")
+}
+
+/// What the cache did, as the reply tells it.
+#[must_use]
+pub fn cache_status(reply: &Response) -> String {
+    let status = reply
+        .headers()
+        .get("cache-status")
+        .map(|status| status.to_str());
+    status
+        .transpose()
+        .expect("it is text")
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// A child's standard error, read as it comes. It is closed when nobody can write to it any more.
+struct Log(watch::Receiver<String>);
+
+impl Log {
+    fn follow(stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
+        let (sender, receiver) = watch::channel(String::new());
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stderr).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                sender.send_modify(|text| text.extend([line.as_str(), "\n"]));
+            }
+        });
+        Self(receiver)
+    }
+
+    fn text(&self) -> String {
+        self.0.borrow().clone()
+    }
+}
