@@ -45,7 +45,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     log_to_stderr();
     match arguments.command {
-        Command::Serve { config } => serve::serve(config).map_or_else(fail, |()| ExitCode::SUCCESS),
+        Command::Serve { config } => {
+            serve::serve(config).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+        }
         Command::Worker => deja_engine::run_worker(),
     }
 }
@@ -69,7 +71,7 @@ fn log_to_stderr() {
 
 /// Prints the error and its causes: the one place where errors are printed.
 #[allow(clippy::print_stderr, reason = "this is the edge")]
-fn fail(error: anyhow::Error) -> ExitCode {
+fn fail(error: &anyhow::Error) -> ExitCode {
     eprintln!("deja: {error:#}");
     match error.downcast_ref::<ConfigError>() {
         Some(_) => BAD_SETTINGS.into(),

@@ -72,7 +72,7 @@ async fn serve_until_told(config: Config, path: Option<PathBuf>) -> anyhow::Resu
         policies,
     );
     let proxy = Arc::new(proxy);
-    let live = Arc::new(Mutex::new(Live::start(config, plugins, proxy.clone())?));
+    let live = Arc::new(Mutex::new(Live::start(config, &plugins, proxy.clone())?));
     let _watcher = path
         .map(|path| watch_config(&path, live.clone()))
         .transpose()?;
@@ -111,8 +111,8 @@ struct Live {
 }
 
 impl Live {
-    fn start(config: Config, plugins: Arc<PluginHost>, proxy: Arc<Proxy>) -> anyhow::Result<Self> {
-        let watcher = watch(&plugins, &proxy)?;
+    fn start(config: Config, plugins: &Arc<PluginHost>, proxy: Arc<Proxy>) -> anyhow::Result<Self> {
+        let watcher = watch(plugins, &proxy)?;
         Ok(Self {
             config,
             proxy,

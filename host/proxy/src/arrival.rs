@@ -120,23 +120,23 @@ impl Live {
             None => live.rest.next().await,
         };
         let (frames, live) = match next {
-            Ok(event) => live.pass_on(event?),
-            Err(error) => live.fail(error.into()),
+            Ok(event) => live.pass_on(&event?),
+            Err(error) => live.fail(&error.into()),
         };
         Some((Ok(Frame::data(Bytes::from(frames))), live))
     }
 
     /// The frames of an event, and the rest of the stream if there is one. The end is recorded
     /// before the client can see it.
-    fn pass_on(mut self, event: Event) -> (String, Option<Self>) {
-        self.tally.event(&event);
-        let frames = self.frames.of(&event);
+    fn pass_on(mut self, event: &Event) -> (String, Option<Self>) {
+        self.tally.event(event);
+        let frames = self.frames.of(event);
         let rest = (!matches!(event, Event::End { .. })).then_some(self);
         (frames, rest)
     }
 
     /// An error, without the frame that would make the stream look whole.
-    fn fail(mut self, error: Error) -> (String, Option<Self>) {
+    fn fail(mut self, error: &Error) -> (String, Option<Self>) {
         self.tally.failed();
         tracing::warn!(%error, "an answer broke off");
         (format!("data: {}\n\n", error.body()), None)

@@ -110,18 +110,13 @@ impl Proxy {
                 Err(_) if joined && tries.next().is_some() => {}
                 Err(error) => return Err(error.into()),
                 Ok(arrival) => {
-                    tally.fetched(if joined {
-                        OutcomeKind::Coalesced
+                    let stored = arrival.is_stored();
+                    let (kind, status) = if joined {
+                        (OutcomeKind::Coalesced, CacheStatus::Collapsed { key })
                     } else {
-                        OutcomeKind::Miss
-                    });
-                    let status = match joined {
-                        true => CacheStatus::Collapsed { key },
-                        false => CacheStatus::Miss {
-                            key,
-                            stored: arrival.is_stored(),
-                        },
+                        (OutcomeKind::Miss, CacheStatus::Miss { key, stored })
                     };
+                    tally.fetched(kind);
                     return Ok(reply::with_status(arrival.reply(tally), &status));
                 }
             }

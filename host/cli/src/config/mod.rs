@@ -190,7 +190,7 @@ fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySettings) {
     };
     let proxy = ProxySettings {
         max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
-        body_timeout: section.get("body_timeout", Duration::from_secs(60)),
+        body_timeout: section.get("body_timeout", Duration::from_mins(1)),
         partition: PartitionBy::ApiKey,
     };
     (server, proxy)

@@ -114,27 +114,19 @@ impl<'a> Section<'a> {
         let Some(value) = self.raw(name) else {
             return Vec::new();
         };
-        let items = value
-            .get_ref()
-            .as_array()
-            .map(|items| items.iter())
-            .into_iter()
-            .flatten();
-        let tables = items.map(|item| Some((item, item.get_ref().as_table()?)));
-        match tables
-            .collect::<Option<Vec<_>>>()
-            .filter(|_| value.get_ref().is_array())
-        {
-            Some(tables) => tables
-                .into_iter()
-                .map(|(item, table)| self.inner(name, Some(table), Some(item)))
-                .collect(),
-            None => {
-                let problem = format!("`{name}` must be a list of tables: `[[{name}]]`");
-                self.mistakes.add(value.span(), problem);
-                Vec::new()
-            }
-        }
+        let items = value.get_ref().as_array().map(|items| items.iter());
+        let tables = items.map(|items| {
+            items
+                .map(|item| Some((item, item.get_ref().as_table()?)))
+                .collect::<Option<Vec<_>>>()
+        });
+        let Some(tables) = tables.flatten() else {
+            let problem = format!("`{name}` must be a list of tables: `[[{name}]]`");
+            self.mistakes.add(value.span(), problem);
+            return Vec::new();
+        };
+        let inner = |(item, table)| self.inner(name, Some(table), Some(item));
+        tables.into_iter().map(inner).collect()
     }
 
     fn inner(
