@@ -1,6 +1,6 @@
 //! How long a client waits: for the model, and for the cache. In one run, over one connection.
 //!
-//! `cargo xtask bench` runs it.
+//! `cargo xtask bench answers` runs it.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 

@@ -5,6 +5,7 @@
     reason = "a command-line tool speaks to the person who runs it"
 )]
 
+mod bench;
 #[cfg(target_os = "linux")]
 mod bindings;
 mod blas;
@@ -79,6 +80,11 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Set up, build, and measure
+    Bench {
+        /// What to measure; everything when nothing is named
+        benches: Vec<bench::Bench>,
+    },
     /// Write Rust's view of mlx-c; `setup` calls this
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -105,6 +111,7 @@ fn run(options: Options) -> Result<()> {
         Command::Setup { reference } => setup::run(choice, reference),
         Command::Plugins => plugins::build(choice).map(|components| plugins::list(&components)),
         Command::Serve { arguments } => serve::run(choice, &arguments),
+        Command::Bench { benches } => bench::run(choice, &benches),
         Command::Test { steps, arguments } => test::run(choice, &steps, &arguments),
         #[cfg(target_os = "linux")]
         Command::Bindings {

@@ -82,20 +82,28 @@ fn guests() -> Result<()> {
     shell::pass_through(cargo::guests().args(["test", "--workspace"]))
 }
 
+fn host(arguments: &[OsString]) -> Result<()> {
+    let mut test = with_product("test", &[])?;
+    shell::pass_through(test.args(OTHERS).args(arguments))
+}
+
+/// A cargo command for the crates of the host, whose programs are told where to find the server and
+/// what it takes.
+///
 /// The server is built together with the tests: alone it would be built with fewer features of the
 /// crates that both use, and they would be compiled twice.
-fn host(arguments: &[OsString]) -> Result<()> {
+pub(crate) fn with_product(command: &str, arguments: &[&str]) -> Result<Command> {
     let mut build = cargo::host();
     build.arg("build").args(OTHERS).args(["--bins", "--tests"]);
-    let artifacts = cargo::build(&mut build)?;
-    let deja = cargo::binary(&artifacts, "deja")?;
+    let deja = cargo::binary(&cargo::build(&mut build)?, "deja")?;
 
-    let mut test = cargo::host();
-    test.arg("test").args(OTHERS).args(arguments);
-    test.env("DEJA_HOME", paths::home()).env("DEJA_BIN", deja);
-    test.env("DEJA_PYTHON", python::interpreter())
+    let mut cargo = cargo::host();
+    cargo.arg(command).args(arguments);
+    cargo.env("DEJA_HOME", paths::home()).env("DEJA_BIN", deja);
+    cargo
+        .env("DEJA_PYTHON", python::interpreter())
         .env("DEJA_PLUGINS", paths::components());
-    shell::pass_through(&mut test)
+    Ok(cargo)
 }
 
 /// This crate, as the alias `cargo xtask` builds it.
