@@ -17,6 +17,7 @@ use std::{
 
 use bytes::BytesMut;
 use deja_chat::{ChatRequest, Event};
+use rustix::process::{Signal, getpid, kill_process};
 use serde::Serialize;
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -28,17 +29,25 @@ use crate::{
 
 const READ_BYTES: usize = 64 << 10;
 
-/// What a worker process does: `deja worker` calls it. It returns when the engine closes its end of
-/// the socket, even by dying. It logs with `tracing`; the caller installs a subscriber.
+/// What a worker process does: `deja worker` calls it. It ends the process when the engine closes its
+/// end of the socket, even by dying; it returns only what went wrong. It logs with `tracing`; the caller installs a subscriber.
 #[must_use]
 pub fn run_worker() -> ExitCode {
     match serve() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => end_at_once(),
         Err(error) => {
             tracing::error!(%error, "the inference worker fails");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends the process without its libraries' exit handlers: that of `OpenBLAS` waits for its threads,
+/// and sometimes for ever. Nothing is left to be written.
+fn end_at_once() -> ExitCode {
+    // It does not return; an error would mean that the usual end has to do.
+    let _ = kill_process(getpid(), Signal::KILL);
+    ExitCode::SUCCESS
 }
 
 /// Reads on this thread; MLX, whose arrays are bound to their thread, has one of its own.

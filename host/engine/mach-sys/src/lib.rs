@@ -9,7 +9,10 @@ pub mod mach_time {
 
     /// Nanoseconds that tell two program starts apart.
     #[must_use]
-    #[expect(clippy::cast_possible_truncation, reason = "only the low bits make a seed")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "only the low bits make a seed"
+    )]
     pub fn mach_approximate_time() -> u64 {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
