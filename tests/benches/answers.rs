@@ -15,7 +15,7 @@ const HITS: usize = 2000;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let deja = Deja::start().await;
-    println!("{:<36}{:>10}{:>10}{:>10}", "", "p50", "p99", "max");
+    println!("{:<32}{:>12}{:>12}{:>12}", "", "p50", "p99", "max");
 
     let questions = ["Italy", "Spain", "Norway", "Japan", "Peru"]
         .map(|country| question(&format!("What is the capital of {country}?")));
@@ -70,5 +70,5 @@ fn print(what: &str, times: &mut [Duration]) {
         let index = ((times.len() - 1) as f64 * share).round() as usize;
         format!("{:.2} ms", times[index].as_secs_f64() * 1000.0)
     };
-    println!("{what:<36}{:>10}{:>10}{:>10}", at(0.5), at(0.99), at(1.0));
+    println!("{what:<32}{:>12}{:>12}{:>12}", at(0.5), at(0.99), at(1.0));
 }
