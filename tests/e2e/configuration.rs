@@ -12,8 +12,13 @@ fn complaint(output: &Output) -> String {
     log[at..].trim_end().to_owned()
 }
 
-fn is_one_line(text: &str) -> bool {
-    !text.contains('\n')
+/// The one line with which a start fails whose settings are readable.
+async fn failure(setup: &Setup) -> String {
+    let output = setup.run_to_end().await;
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    assert!(!complaint.contains('\n'), "{complaint}");
+    complaint
 }
 
 #[tokio::test]
@@ -47,16 +52,12 @@ async fn a_configuration_that_is_not_there_is_told_so() {
 async fn a_port_in_use_is_told_so() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = taken.local_addr().expect("it has an address");
-    let output = Setup::new(&format!("[server]\nlisten = \"{address}\"\n"))
-        .run_to_end()
-        .await;
-    assert_eq!(output.status.code(), Some(1));
-    let complaint = complaint(&output);
+    let setup = Setup::new(&format!("[server]\nlisten = \"{address}\"\n"));
+    let failure = failure(&setup).await;
     assert!(
-        complaint.contains(&format!("{address} is in use")),
-        "{complaint}"
+        failure.contains(&format!("{address} is in use")),
+        "{failure}"
     );
-    assert!(is_one_line(&complaint), "{complaint}");
 }
 
 #[tokio::test]
@@ -75,13 +76,8 @@ async fn a_model_that_cannot_be_loaded_is_told_so() {
         if let Some(content) = content {
             fs::write(&file, content).expect("the file can be written");
         }
-        let output = setup.run_to_end().await;
-        assert_eq!(output.status.code(), Some(1));
-        let complaint = complaint(&output);
-        assert!(
-            complaint.contains("model.gguf") && is_one_line(&complaint),
-            "{complaint}"
-        );
+        let failure = failure(&setup).await;
+        assert!(failure.contains("model.gguf"), "{failure}");
     }
 }
 
@@ -89,24 +85,12 @@ async fn a_model_that_cannot_be_loaded_is_told_so() {
 async fn a_plugin_that_is_no_component_is_told_so() {
     let setup = Setup::new("");
     setup.drop_file("exact", b"not a component");
-    let output = setup.run_to_end().await;
-    assert_eq!(output.status.code(), Some(1));
-    let complaint = complaint(&output);
-    assert!(
-        complaint.contains("exact.wasm") && is_one_line(&complaint),
-        "{complaint}"
-    );
+    let failure = failure(&setup).await;
+    assert!(failure.contains("exact.wasm"), "{failure}");
 }
 
 #[tokio::test]
 async fn a_plugin_that_is_nowhere_is_told_so() {
-    let output = Setup::new("[[keyer]]\nplugin = \"exakt\"\n")
-        .run_to_end()
-        .await;
-    assert_eq!(output.status.code(), Some(1));
-    let complaint = complaint(&output);
-    assert!(
-        complaint.contains("exakt") && is_one_line(&complaint),
-        "{complaint}"
-    );
+    let failure = failure(&Setup::new("[[keyer]]\nplugin = \"exakt\"\n")).await;
+    assert!(failure.contains("exakt"), "{failure}");
 }

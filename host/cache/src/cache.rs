@@ -304,6 +304,17 @@ mod tests {
     }
 
     #[test]
+    fn a_successor_whose_restore_fails_is_told_once_and_then_trusted() {
+        let (_, cache) = cache(9);
+        let one = insert(&cache, 1);
+        let policy = FakePolicy::default();
+        policy.0.lock().restore_traps = true;
+        cache.replace_eviction(Box::new(policy.clone()));
+        let two = insert(&cache, 2);
+        assert_eq!(policy.told(), [one, two].map(|id| format!("insert {id}")));
+    }
+
+    #[test]
     fn an_answer_that_outlived_its_time_is_gone() {
         let (policy, cache) = cache(9);
         let short = Ticket {

@@ -217,6 +217,8 @@ impl Advisor {
         };
         if !self.judge(restored, FIRST_PAUSE).unwrap_or(false) {
             debug!(plugin = self.policy.name(), "told of all entries anew");
+            // A restore that failed left a fresh policy behind: what it is told now is all there is.
+            self.standing = Standing::Trusted;
             let told = replay(self.policy.as_mut(), order);
             self.judge(told, FIRST_PAUSE);
         }

@@ -85,6 +85,8 @@ pub(crate) struct Script {
     pub(crate) broken: bool,
     /// Whether it understands a predecessor's state.
     pub(crate) restores: bool,
+    /// Whether a predecessor's state makes it trap.
+    pub(crate) restore_traps: bool,
 }
 
 /// A policy whose other end a test holds.
@@ -99,15 +101,18 @@ impl FakePolicy {
     fn note(&self, what: String) -> Result<(), PolicyError> {
         let mut script = self.0.lock();
         if script.broken {
-            let (plugin, message) = ("fake".to_owned(), "trapped".to_owned());
-            return Err(PolicyError {
-                plugin,
-                message,
-                state_lost: true,
-            });
+            return Err(trap());
         }
         script.told.push(what);
         Ok(())
+    }
+}
+
+fn trap() -> PolicyError {
+    PolicyError {
+        plugin: "fake".to_owned(),
+        message: "trapped".to_owned(),
+        state_lost: true,
     }
 }
 
@@ -142,6 +147,9 @@ impl Eviction for FakePolicy {
 
     fn restore(&mut self, state: &[u8]) -> Result<bool, PolicyError> {
         assert_eq!(state, b"state");
+        if self.0.lock().restore_traps {
+            return Err(trap());
+        }
         self.note("restore".to_owned())
             .map(|()| self.0.lock().restores)
     }

@@ -1,7 +1,6 @@
 //! What is loaded and how it fares, for `/health`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use deja_cache::PolicyError;
 use parking_lot::Mutex;
@@ -74,7 +73,7 @@ impl About {
             version: one_line(&descriptor.version, LONGEST_NAME),
             source: artifact.source.clone(),
             hash: artifact.hash,
-            loaded_at_ms: now_ms(),
+            loaded_at_ms: deja_cache::now_ms(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
@@ -124,12 +123,4 @@ impl About {
             rejected,
         }
     }
-}
-
-/// Milliseconds since the Unix epoch.
-fn now_ms() -> u64 {
-    let since_epoch = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
 }
