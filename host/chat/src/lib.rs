@@ -10,5 +10,5 @@ mod request;
 mod text;
 
 pub use answer::{Answer, Event, FinishReason, Usage};
-pub use request::{BadRequest, ChatRequest, Delivery, Message, Role, Sampling};
+pub use request::{BadRequest, ChatRequest, Delivery, Message, Prompt, Role, Sampling};
 pub use text::Text;

@@ -2,19 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A conversation to be continued, and how.
+/// What a model is to continue, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChatRequest {
     /// The model asked for, if one was.
     pub model: Option<String>,
-    /// The conversation so far; never empty.
-    pub messages: Vec<Message>,
+    /// What comes before the answer.
+    pub prompt: Prompt,
     /// How each token is chosen.
     pub sampling: Sampling,
     /// The most tokens to generate; without it, as many as the context holds.
     pub max_tokens: Option<u32>,
     /// Texts at which the answer ends; they are not part of it.
     pub stop: Vec<String>,
+}
+
+/// What comes before an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// A conversation, never empty, that the model's chat template writes as a text.
+    Conversation(Vec<Message>),
+    /// A text that the model reads as it is.
+    Text(String),
 }
 
 /// One turn of a conversation.

@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use deja_chat::{ChatRequest, Message, Sampling};
+use deja_chat::{ChatRequest, Prompt, Sampling};
 
 use crate::{
     EngineError, ModelInfo,
@@ -69,30 +69,37 @@ impl LanguageModel {
         &self.info
     }
 
-    /// The tokens of a conversation, as the model's chat template writes it, up to where its
-    /// answer begins.
+    /// The tokens of a prompt: of a conversation, as the model's chat template writes it, up to
+    /// where its answer begins; of a text, with the token that begins every text if the model has
+    /// one. The names of special tokens stand for those tokens.
     ///
     /// # Errors
     /// [`EngineError::Template`] if the template refuses the conversation.
-    pub fn prompt(&self, messages: &[Message]) -> Result<Vec<u32>, EngineError> {
-        self.tokenize(&self.template.render(messages)?)
-    }
-
-    /// The tokens of a text. The names of special tokens stand for those tokens.
-    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, EngineError> {
-        self.tokenizer.encode(text)
+    pub fn prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
+        match prompt {
+            Prompt::Conversation(messages) => {
+                self.tokenizer.encode(&self.template.render(messages)?)
+            }
+            Prompt::Text(text) => self.tokenizer.encode_whole(text),
+        }
     }
 
     /// The tokens that continue a prompt: up to `limit`, whether or not one of them ends the text.
     ///
     /// # Errors
-    /// [`EngineError::ContextExceeded`] if the prompt leaves no room for one.
+    /// [`EngineError::ContextExceeded`] if the prompt leaves no room for one, and
+    /// [`EngineError::Generation`] if there is none to continue.
     pub fn tokens(
         &self,
         prompt: Vec<u32>,
         sampling: &Sampling,
         limit: Option<u32>,
     ) -> Result<TokenStream<'_>, EngineError> {
+        if prompt.is_empty() {
+            return Err(EngineError::Generation {
+                reason: "the prompt has no tokens".to_owned(),
+            });
+        }
         let context_length = self.info.context_length;
         let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
         if prompt_tokens >= context_length {
@@ -112,7 +119,7 @@ impl LanguageModel {
 
     /// The answer to a request, step by step.
     pub(crate) fn answer(&self, request: &ChatRequest) -> Result<AnswerStream<'_>, EngineError> {
-        let prompt = self.prompt(&request.messages)?;
+        let prompt = self.prompt(&request.prompt)?;
         let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
         let tokens = self.tokens(prompt, &request.sampling, request.max_tokens)?;
         Ok(AnswerStream::new(

@@ -13,7 +13,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 use crate::{EngineError, ModelInfo};
 
 /// The version of every message but the hello.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// No frame is longer: it is far above any context, and bounds what a broken peer can cost.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
@@ -76,7 +76,7 @@ pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use deja_chat::{FinishReason, Message, Role, Sampling, Usage};
+    use deja_chat::{FinishReason, Message, Prompt, Role, Sampling, Usage};
     use proptest::prelude::*;
     use tokio_util::codec::{Decoder, Encoder};
 
@@ -95,24 +95,25 @@ mod tests {
                     seed,
                 }
             });
-        let messages = prop::collection::vec(message, 1..4);
+        let prompt = prop_oneof![
+            prop::collection::vec(message, 1..4).prop_map(Prompt::Conversation),
+            any::<String>().prop_map(Prompt::Text),
+        ];
         let stop = prop::collection::vec(any::<String>(), 0..3);
         (
             any::<Option<String>>(),
-            messages,
+            prompt,
             sampling,
             any::<Option<u32>>(),
             stop,
         )
-            .prop_map(
-                |(model, messages, sampling, max_tokens, stop)| ChatRequest {
-                    model,
-                    messages,
-                    sampling,
-                    max_tokens,
-                    stop,
-                },
-            )
+            .prop_map(|(model, prompt, sampling, max_tokens, stop)| ChatRequest {
+                model,
+                prompt,
+                sampling,
+                max_tokens,
+                stop,
+            })
     }
 
     fn to_worker() -> impl Strategy<Value = ToWorker> {

@@ -10,6 +10,9 @@ use crate::{Answer, Event, FinishReason, Usage};
 /// The frame after which a stream is whole.
 pub const STREAM_END: &str = "data: [DONE]\n\n";
 
+/// What `object` says of a chunk.
+const CHUNK: &str = "chat.completion.chunk";
+
 /// What all parts of one reply share. Each reply gets its own, so that a replayed answer does not
 /// carry another's id.
 #[derive(Clone, Debug)]
@@ -23,11 +26,21 @@ impl Envelope {
     /// A new id, and the time now.
     #[must_use]
     pub fn fresh(model: &str) -> Self {
+        Self::with_prefix("chatcmpl", model)
+    }
+
+    /// The same for a reply to `POST /v1/completions`, whose ids begin otherwise.
+    #[must_use]
+    pub fn fresh_completion(model: &str) -> Self {
+        Self::with_prefix("cmpl", model)
+    }
+
+    fn with_prefix(prefix: &str, model: &str) -> Self {
         let since_epoch = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Self {
-            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
+            id: format!("{prefix}-{}", Uuid::new_v4().simple()),
             created: since_epoch.as_secs(),
             model: model.to_owned(),
         }
@@ -35,7 +48,7 @@ impl Envelope {
 }
 
 #[derive(Serialize)]
-struct Document<'a, C: Serialize> {
+pub(super) struct Document<'a, C: Serialize> {
     id: &'a str,
     object: &'static str,
     created: u64,
@@ -48,7 +61,7 @@ struct Document<'a, C: Serialize> {
 /// What a document says of its tokens.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
-enum Counts {
+pub(super) enum Counts {
     /// Nothing: nobody asked.
     Unwanted,
     /// `null`: they come with the last chunk.
@@ -58,6 +71,11 @@ enum Counts {
 }
 
 impl Counts {
+    /// What the chunks before the last one say.
+    pub(super) fn until_the_last(wanted: bool) -> Self {
+        if wanted { Self::Later } else { Self::Unwanted }
+    }
+
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
     fn are_unwanted(&self) -> bool {
         matches!(self, Self::Unwanted)
@@ -95,8 +113,9 @@ struct Delta<'a> {
     content: Option<&'a str>,
 }
 
+/// Token counts under their names on the wire.
 #[derive(Clone, Copy, Serialize)]
-struct WireUsage {
+pub(super) struct WireUsage {
     prompt_tokens: u32,
     completion_tokens: u32,
     total_tokens: u32,
@@ -112,7 +131,8 @@ impl From<Usage> for WireUsage {
     }
 }
 
-fn finish_reason(finish: FinishReason) -> &'static str {
+/// How an answer ended, in the format's word for it.
+pub(super) fn finish_reason(finish: FinishReason) -> &'static str {
     match finish {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
@@ -150,14 +170,7 @@ pub fn event(envelope: &Envelope, event: &Event, first: bool, usage: bool) -> St
             logprobs: (),
             finish_reason,
         };
-        frames.push_str(&envelope.chunk(
-            [choice],
-            if usage {
-                Counts::Later
-            } else {
-                Counts::Unwanted
-            },
-        ));
+        frames.push_str(&envelope.chunk(CHUNK, [choice], Counts::until_the_last(usage)));
     };
     if first {
         delta(
@@ -183,7 +196,7 @@ pub fn event(envelope: &Envelope, event: &Event, first: bool, usage: bool) -> St
             delta(Delta::default(), Some(*finish));
             if usage {
                 let none: [ChunkChoice<'_>; 0] = [];
-                frames.push_str(&envelope.chunk(none, Counts::Now((*counts).into())));
+                frames.push_str(&envelope.chunk(CHUNK, none, Counts::Now((*counts).into())));
             }
             frames.push_str(STREAM_END);
         }
@@ -219,7 +232,8 @@ pub fn models<'a>(models: impl IntoIterator<Item = (&'a str, u64)>) -> String {
 }
 
 impl Envelope {
-    fn document<C: Serialize>(
+    /// A document of the kind that `object` names.
+    pub(super) fn document<C: Serialize>(
         &self,
         object: &'static str,
         choices: C,
@@ -235,13 +249,20 @@ impl Envelope {
         }
     }
 
-    fn chunk<C: Serialize>(&self, choices: C, usage: Counts) -> String {
-        let document = self.document("chat.completion.chunk", choices, usage);
+    /// The same as one frame of a stream.
+    pub(super) fn chunk<C: Serialize>(
+        &self,
+        object: &'static str,
+        choices: C,
+        usage: Counts,
+    ) -> String {
+        let document = self.document(object, choices, usage);
         format!("data: {}\n\n", json(&document))
     }
 }
 
-fn json(document: &impl Serialize) -> String {
+/// A document as text.
+pub(super) fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).expect("strings and numbers always have a JSON form")
 }
 

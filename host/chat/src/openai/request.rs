@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{BadRequest, ChatRequest, Delivery, Message, Role, Sampling, Text};
+use crate::{BadRequest, ChatRequest, Delivery, Message, Prompt, Role, Sampling, Text};
 
 /// The most stop strings that the API takes.
 const MOST_STOP_STRINGS: usize = 4;
@@ -34,19 +34,12 @@ struct WireMessage {
 /// # Errors
 /// Names the first field that is missing, of the wrong type, out of range or not supported.
 pub fn chat_request(body: &Value) -> Result<ChatRequest, BadRequest> {
-    refuse_unsupported(body)?;
+    refuse_unsupported(body, &UNSUPPORTED)?;
     let body: Body = typed(body)?;
-    let sampling = Sampling {
-        temperature: within("temperature", body.temperature, 1.0, |t| {
-            (0.0..=2.0).contains(&t)
-        })?,
-        top_p: within("top_p", body.top_p, 1.0, |p| p > 0.0 && p <= 1.0)?,
-        seed: body.seed.map(i64::cast_unsigned),
-    };
     Ok(ChatRequest {
         model: body.model,
-        messages: messages(body.messages)?,
-        sampling,
+        prompt: Prompt::Conversation(messages(body.messages)?),
+        sampling: sampling(body.temperature, body.top_p, body.seed)?,
         max_tokens: token_limit(body.max_completion_tokens, body.max_tokens)?,
         stop: stop_strings(body.stop)?,
     })
@@ -114,7 +107,8 @@ fn message_texts((index, message): (usize, &Value)) -> Vec<Text> {
     }
 }
 
-fn typed<'a, T: Deserialize<'a>>(body: &'a Value) -> Result<T, BadRequest> {
+/// A body's fields, or the name of the one that has the wrong type.
+pub(super) fn typed<'a, T: Deserialize<'a>>(body: &'a Value) -> Result<T, BadRequest> {
     serde_path_to_error::deserialize(body).map_err(|error| {
         BadRequest::field(
             error.path().to_string(),
@@ -124,7 +118,7 @@ fn typed<'a, T: Deserialize<'a>>(body: &'a Value) -> Result<T, BadRequest> {
 }
 
 /// Whether a field's value leaves the answer as it would be without it.
-type IsNeutral = fn(&Value) -> bool;
+pub(super) type IsNeutral = fn(&Value) -> bool;
 
 /// Fields that change the answer, each with the values under which it does not.
 const UNSUPPORTED: [(&str, IsNeutral); 11] = [
@@ -143,24 +137,43 @@ const UNSUPPORTED: [(&str, IsNeutral); 11] = [
     ("prediction", Value::is_null),
 ];
 
-fn is_empty(value: &Value) -> bool {
+pub(super) fn is_empty(value: &Value) -> bool {
     value.as_array().is_some_and(Vec::is_empty)
         || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
-fn is_zero(value: &Value) -> bool {
+pub(super) fn is_zero(value: &Value) -> bool {
     value.as_f64() == Some(0.0)
 }
 
-fn refuse_unsupported(body: &Value) -> Result<(), BadRequest> {
+/// Refuses the first of these fields that would change the answer.
+pub(super) fn refuse_unsupported(
+    body: &Value,
+    unsupported: &[(&str, IsNeutral)],
+) -> Result<(), BadRequest> {
     let changes_answer = |(field, neutral): &&(&str, IsNeutral)| {
         body.get(field)
             .is_some_and(|value| !value.is_null() && !neutral(value))
     };
-    match UNSUPPORTED.iter().find(changes_answer) {
+    match unsupported.iter().find(changes_answer) {
         Some((field, _)) => Err(BadRequest::unsupported(field)),
         None => Ok(()),
     }
+}
+
+/// How each token is chosen, each field within its range.
+pub(super) fn sampling(
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    seed: Option<i64>,
+) -> Result<Sampling, BadRequest> {
+    Ok(Sampling {
+        temperature: within("temperature", temperature, 1.0, |t| {
+            (0.0..=2.0).contains(&t)
+        })?,
+        top_p: within("top_p", top_p, 1.0, |p| p > 0.0 && p <= 1.0)?,
+        seed: seed.map(i64::cast_unsigned),
+    })
 }
 
 fn within(
@@ -185,7 +198,10 @@ fn within(
 }
 
 /// `max_completion_tokens` wins over the older `max_tokens`.
-fn token_limit(newer: Option<u32>, older: Option<u32>) -> Result<Option<u32>, BadRequest> {
+pub(super) fn token_limit(
+    newer: Option<u32>,
+    older: Option<u32>,
+) -> Result<Option<u32>, BadRequest> {
     let (field, limit) = match newer {
         Some(limit) => ("max_completion_tokens", Some(limit)),
         None => ("max_tokens", older),
@@ -196,7 +212,8 @@ fn token_limit(newer: Option<u32>, older: Option<u32>) -> Result<Option<u32>, Ba
     }
 }
 
-fn stop_strings(stop: Option<Value>) -> Result<Vec<String>, BadRequest> {
+/// One stop string, or a list of them.
+pub(super) fn stop_strings(stop: Option<Value>) -> Result<Vec<String>, BadRequest> {
     let wrong = || {
         let message = format!("must be a string or a list of up to {MOST_STOP_STRINGS} strings");
         BadRequest::field("stop", &message)
@@ -288,8 +305,10 @@ mod tests {
             "max_tokens": 9, "max_completion_tokens": 7, "user": "somebody",
         }))
         .expect("the request is good");
-        let said: Vec<_> = request
-            .messages
+        let Prompt::Conversation(messages) = request.prompt else {
+            panic!("{:?} is no conversation", request.prompt);
+        };
+        let said: Vec<_> = messages
             .iter()
             .map(|m| (m.role, m.content.as_str()))
             .collect();

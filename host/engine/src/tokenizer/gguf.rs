@@ -11,6 +11,7 @@ use tokenizers::{
         sequence::Sequence,
         split::{Split, SplitPattern},
     },
+    processors::template::{SpecialToken, TemplateProcessing},
 };
 
 use super::Tokenizer;
@@ -96,7 +97,7 @@ impl Vocabulary {
             Some(_) => metadata.text("tokenizer.ggml.pre")?,
             None => "default",
         };
-        let (pre_tokenizer, ignore_merges) = pre_tokenizer(split).ok_or_else(|| {
+        let (pre_tokenizer, is_llama_3) = pre_tokenizer(split).ok_or_else(|| {
             metadata.unsupported(format!("its tokeniser splits texts by `{split}`"))
         })?;
         let broken = |error: tokenizers::Error| metadata.broken(error.to_string());
@@ -107,17 +108,34 @@ impl Vocabulary {
             .map(|(left, right)| (left.to_owned(), right.to_owned()))
             .collect();
         let special = self.added_tokens();
+        let post_processor = self.post_processor(metadata, is_llama_3)?;
         let vocabulary = self.tokens.into_iter().zip(0..);
         let bpe = BPE::builder()
             .vocab_and_merges(vocabulary.collect::<Vocab>(), merges)
-            .ignore_merges(ignore_merges)
+            .ignore_merges(is_llama_3)
             .build()
             .map_err(broken)?;
         let mut tokenizer = tokenizers::Tokenizer::new(bpe);
         tokenizer.with_pre_tokenizer(Some(pre_tokenizer));
+        tokenizer.with_post_processor(post_processor);
         tokenizer.with_decoder(Some(ByteLevel::default()));
         tokenizer.add_tokens(special).map_err(broken)?;
         Ok(Tokenizer(tokenizer))
+    }
+
+    /// What adds the token that begins every text, if the model has one. Files that do not say so
+    /// have it by default with Llama 3's tokeniser only, as in `llama.cpp`.
+    fn post_processor(
+        &self,
+        metadata: &Metadata,
+        default: bool,
+    ) -> Result<Option<TemplateProcessing>, EngineError> {
+        let is_wanted = metadata.boolean_or("tokenizer.ggml.add_bos_token", default)?;
+        let begin = self.begin.filter(|_| is_wanted);
+        begin
+            .map(|id| begin_with(id, &self.tokens[id]))
+            .transpose()
+            .map_err(|error| metadata.broken(error.to_string()))
     }
 
     /// Tokens that stand for themselves in a text, before it is split.
@@ -130,8 +148,22 @@ impl Vocabulary {
     }
 }
 
-/// How texts are split before BPE, by `llama.cpp`'s name for it, and whether a piece that is a
-/// token as a whole is never taken apart.
+/// Puts this token before each text.
+fn begin_with(id: usize, token: &str) -> tokenizers::Result<TemplateProcessing> {
+    let begin = SpecialToken::new(
+        "begin".to_owned(),
+        vec![u32::try_from(id)?],
+        vec![token.to_owned()],
+    )?;
+    let processing = TemplateProcessing::builder()
+        .try_single("begin $A")?
+        .special_tokens(vec![begin])
+        .build()?;
+    Ok(processing)
+}
+
+/// How texts are split before BPE, by `llama.cpp`'s name for it, and whether that is Llama 3's way,
+/// whose tokeniser never takes a piece apart that is a token as a whole.
 fn pre_tokenizer(name: &str) -> Option<(PreTokenizerWrapper, bool)> {
     let bytes = |use_regex| ByteLevel::new(false, true, use_regex);
     match name {

@@ -27,12 +27,23 @@ impl Tokenizer {
             .map_err(|error| broken(error.to_string()))
     }
 
-    /// The tokens of a text that a chat template has written. As with Hugging Face's tokenisers,
-    /// the name of a special token stands for that token, wherever in the text it stands.
+    /// The tokens of a text that a chat template has written: it names the special tokens itself.
+    /// As with Hugging Face's tokenisers, the name of a special token stands for that token,
+    /// wherever in the text it stands.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.ids(text, false)
+    }
+
+    /// The tokens of a text as a model is trained on it: with the special tokens around it that
+    /// the tokeniser's post-processor adds, like the one that begins every text.
+    pub(crate) fn encode_whole(&self, text: &str) -> Result<Vec<u32>, EngineError> {
+        self.ids(text, true)
+    }
+
+    fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, EngineError> {
         let encoding = self
             .0
-            .encode_fast(text, false)
+            .encode_fast(text, add_special_tokens)
             .map_err(|error| failed(&error))?;
         Ok(encoding.get_ids().to_vec())
     }

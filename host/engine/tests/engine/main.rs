@@ -4,5 +4,6 @@
 mod answers;
 mod broken_models;
 mod parity;
+mod prompts;
 mod support;
 mod workers;

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use deja_chat::{Message, Role, Sampling};
+use deja_chat::{Message, Prompt, Role, Sampling};
 use deja_engine::{LanguageModel, Step};
 use serde::Deserialize;
 use serde_json::json;
@@ -73,7 +73,8 @@ fn tokens_are_those_of_mlx_lm() {
     for path in [model(), converted] {
         let model = LanguageModel::load(&path, None).expect("loads");
         for (text, expected) in TEXTS.iter().zip(&reference.texts) {
-            let tokens = model.tokenize(text).expect("tokenises");
+            let prompt = Prompt::Text((*text).to_owned());
+            let tokens = model.prompt(&prompt).expect("tokenises");
             assert_eq!(&tokens, expected, "{text:?} by {}", path.display());
         }
         for (messages, expected) in conversations().iter().zip(&reference.conversations) {
@@ -100,7 +101,8 @@ fn reference(folder: &Path, converted: &Path) -> Reference {
 }
 
 fn continuation(model: &LanguageModel, messages: &[Message]) -> Continuation {
-    let prompt = model.prompt(messages).expect("has a prompt");
+    let conversation = Prompt::Conversation(messages.to_vec());
+    let prompt = model.prompt(&conversation).expect("has a prompt");
     let greedy = Sampling {
         temperature: 0.0,
         top_p: 1.0,

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use deja_chat::{ChatRequest, Event, FinishReason, Message, Role, Sampling, Usage};
+use deja_chat::{ChatRequest, Event, FinishReason, Message, Prompt, Role, Sampling, Usage};
 use deja_engine::{Engine, EngineError, Generation, Settings, WorkerCommand};
 
 /// The real model that `cargo xtask setup` puts in place.
@@ -51,7 +51,7 @@ pub(crate) async fn start() -> Engine {
 pub(crate) fn request(content: &str) -> ChatRequest {
     ChatRequest {
         model: None,
-        messages: vec![message(Role::User, content)],
+        prompt: Prompt::Conversation(vec![message(Role::User, content)]),
         sampling: Sampling {
             temperature: 0.0,
             top_p: 1.0,

@@ -125,6 +125,14 @@ impl Metadata {
             .ok_or_else(|| self.wrong(key, "a fitting integer", value))
     }
 
+    pub(crate) fn boolean_or(&self, key: &str, default: bool) -> Result<bool, EngineError> {
+        match self.get(key) {
+            None => Ok(default),
+            Some(Value::Bool(boolean)) => Ok(*boolean),
+            Some(other) => Err(self.wrong(key, "true or false", other)),
+        }
+    }
+
     fn integer_or<T: TryFrom<i64>>(&self, key: &str, default: T) -> Result<T, EngineError> {
         self.get(key).map_or(Ok(default), |_| self.integer(key))
     }

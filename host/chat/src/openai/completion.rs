@@ -1,0 +1,252 @@
+//! Completions of a text: `POST /v1/completions`. Base models have no other API, and editors ask
+//! for code with it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::answer::{Counts, Envelope, STREAM_END, finish_reason, json};
+use super::request::{
+    IsNeutral, is_empty, is_zero, refuse_unsupported, sampling, stop_strings, token_limit, typed,
+};
+use crate::{Answer, BadRequest, ChatRequest, Event, Prompt};
+
+/// What `object` says, of a whole answer and of a chunk.
+const OBJECT: &str = "text_completion";
+
+/// The API's limit for requests that set none: unlike a conversation, a text has no end.
+const DEFAULT_MAX_TOKENS: u32 = 16;
+
+/// Fields that change the answer, each with the values under which it does not.
+const UNSUPPORTED: [(&str, IsNeutral); 8] = [
+    ("n", |value| value == 1),
+    ("best_of", |value| value == 1),
+    ("echo", |value| value == false),
+    ("suffix", |value| value == ""),
+    // Even 0 asks for the probability of the token that was chosen.
+    ("logprobs", Value::is_null),
+    ("logit_bias", is_empty),
+    ("presence_penalty", is_zero),
+    ("frequency_penalty", is_zero),
+];
+
+#[derive(Deserialize)]
+struct Body {
+    model: Option<String>,
+    #[serde(default)]
+    prompt: Value,
+    temperature: Option<f32>,
+    top_p: Option<f32>,
+    seed: Option<i64>,
+    max_tokens: Option<u32>,
+    stop: Option<Value>,
+}
+
+/// Reads which text the model is to continue, and refuses what it could not honour.
+///
+/// # Errors
+/// Names the first field that is missing, of the wrong type, out of range or not supported.
+pub fn completion_request(body: &Value) -> Result<ChatRequest, BadRequest> {
+    refuse_unsupported(body, &UNSUPPORTED)?;
+    let body: Body = typed(body)?;
+    Ok(ChatRequest {
+        model: body.model,
+        prompt: Prompt::Text(text(&body.prompt)?),
+        sampling: sampling(body.temperature, body.top_p, body.seed)?,
+        max_tokens: token_limit(None, body.max_tokens)?.or(Some(DEFAULT_MAX_TOKENS)),
+        stop: stop_strings(body.stop)?,
+    })
+}
+
+/// The one text of `prompt`. The API also takes several, and tokens in place of texts.
+fn text(prompt: &Value) -> Result<String, BadRequest> {
+    let problem = match prompt {
+        Value::String(text) if text.is_empty() => "must not be empty",
+        Value::String(text) => return Ok(text.clone()),
+        Value::Null => "is missing",
+        Value::Array(texts) => match texts.as_slice() {
+            [one @ Value::String(_)] => return text(one),
+            [] => "must hold a text",
+            [Value::String(_), ..] => "must be one text: this model continues one at a time",
+            _ => "must be a text: this model takes no tokens",
+        },
+        _ => "must be a string or a list of one string",
+    };
+    Err(BadRequest::field("prompt", problem))
+}
+
+#[derive(Serialize)]
+struct Choice<'a> {
+    text: &'a str,
+    index: u32,
+    logprobs: (),
+    finish_reason: Option<&'static str>,
+}
+
+impl<'a> Choice<'a> {
+    fn new(text: &'a str, finish_reason: Option<&'static str>) -> Self {
+        Self {
+            text,
+            index: 0,
+            logprobs: (),
+            finish_reason,
+        }
+    }
+}
+
+/// The answer as one JSON document.
+#[must_use]
+pub fn text_completion(envelope: &Envelope, answer: &Answer) -> String {
+    let text = answer.text();
+    let choice = Choice::new(&text, Some(finish_reason(answer.finish)));
+    let usage = Counts::Now(answer.usage.into());
+    json(&envelope.document(OBJECT, [choice], usage))
+}
+
+/// The frames of one event of a streamed answer; `usage` says whether the counts are wanted.
+#[must_use]
+pub fn completion_event(envelope: &Envelope, event: &Event, usage: bool) -> String {
+    let chunk = |choice| envelope.chunk(OBJECT, [choice], Counts::until_the_last(usage));
+    match event {
+        Event::Text(text) => chunk(Choice::new(text, None)),
+        Event::End {
+            finish,
+            usage: counts,
+        } => {
+            let mut frames = chunk(Choice::new("", Some(finish_reason(*finish))));
+            if usage {
+                let none: [Choice<'_>; 0] = [];
+                frames.push_str(&envelope.chunk(OBJECT, none, Counts::Now((*counts).into())));
+            }
+            frames + STREAM_END
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::{FinishReason, Sampling, Usage};
+
+    #[test]
+    fn reads_every_field_that_the_model_honours() {
+        let request = completion_request(&json!({
+            "model": "m", "prompt": "fn main() {", "temperature": 0, "top_p": 0.5, "seed": 3,
+            "max_tokens": 9, "stop": ["\n\n"], "user": "somebody",
+        }));
+        let expected = ChatRequest {
+            model: Some("m".to_owned()),
+            prompt: Prompt::Text("fn main() {".to_owned()),
+            sampling: Sampling {
+                temperature: 0.0,
+                top_p: 0.5,
+                seed: Some(3),
+            },
+            max_tokens: Some(9),
+            stop: vec!["\n\n".to_owned()],
+        };
+        assert_eq!(request, Ok(expected));
+    }
+
+    #[test]
+    fn a_list_of_one_text_and_neutral_values_are_as_if_left_out() {
+        let alone = completion_request(&json!({"prompt": "hi"})).expect("the request is good");
+        assert_eq!(alone.max_tokens, Some(16));
+        let listed = completion_request(&json!({
+            "prompt": ["hi"], "n": 1, "best_of": 1, "echo": false, "suffix": null,
+            "logprobs": null, "logit_bias": {}, "presence_penalty": 0,
+        }));
+        assert_eq!(listed, Ok(alone));
+    }
+
+    #[test]
+    fn names_the_field_at_fault() {
+        for (field, value) in [
+            ("prompt", json!(null)),
+            ("prompt", json!("")),
+            ("prompt", json!(7)),
+            ("prompt", json!([])),
+            ("prompt", json!([""])),
+            ("prompt", json!(["one", "two"])),
+            ("prompt", json!([1, 2])),
+            ("prompt", json!([[1, 2]])),
+            ("model", json!(7)),
+            ("max_tokens", json!(0)),
+            ("temperature", json!(3)),
+            ("stop", json!("")),
+            ("n", json!(2)),
+            ("best_of", json!(2)),
+            ("echo", json!(true)),
+            ("suffix", json!("}")),
+            ("logprobs", json!(0)),
+        ] {
+            let mut body = json!({"prompt": "hi"});
+            body[field] = value;
+            let error = completion_request(&body).expect_err("the request is refused");
+            assert_eq!(error.field.as_deref(), Some(field), "{body}");
+            assert!(error.message.contains(field), "{}", error.message);
+        }
+    }
+
+    fn answer(pieces: Vec<String>) -> Answer {
+        Answer {
+            model: "m".to_owned(),
+            pieces,
+            finish: FinishReason::Length,
+            usage: Usage {
+                prompt_tokens: 3,
+                completion_tokens: 2,
+            },
+        }
+    }
+
+    fn chunks(answer: &Answer, usage: bool) -> Vec<Value> {
+        let envelope = Envelope::fresh_completion("m");
+        let frames: String = answer
+            .events()
+            .map(|event| completion_event(&envelope, &event, usage))
+            .collect();
+        frames
+            .strip_suffix(STREAM_END)
+            .expect("the stream is whole")
+            .split_terminator("\n\n")
+            .map(|frame| frame.strip_prefix("data: ").expect("each frame is data"))
+            .map(|json| serde_json::from_str(json).expect("each frame holds JSON"))
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_stream_says_the_same_as_the_whole(pieces in prop::collection::vec(".+", 0..6)) {
+            let answer = answer(pieces);
+            let whole = text_completion(&Envelope::fresh_completion("m"), &answer);
+            let whole: Value = serde_json::from_str(&whole).expect("it is JSON");
+            let chunks = chunks(&answer, true);
+            let (counts, texts) = chunks.split_last().expect("there are chunks");
+            let text = texts.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str());
+            prop_assert_eq!(&whole["choices"][0]["text"], &text.collect::<String>());
+            let last = &texts[texts.len() - 1]["choices"][0];
+            prop_assert_eq!(&last["finish_reason"], &whole["choices"][0]["finish_reason"]);
+            prop_assert_eq!(&counts["usage"], &whole["usage"]);
+            for document in chunks.iter().chain([&whole]) {
+                prop_assert_eq!(&document["object"], "text_completion");
+            }
+        }
+    }
+
+    #[test]
+    fn a_chunk_has_the_shape_of_the_api() {
+        let chunks = chunks(&answer(vec!["Par".to_owned()]), false);
+        let choice = json!([{"text": "Par", "index": 0, "logprobs": null, "finish_reason": null}]);
+        assert_eq!(chunks[0]["choices"], choice);
+        assert_eq!(chunks[1]["choices"][0]["finish_reason"], "length");
+        assert!(
+            chunks[0]["id"]
+                .as_str()
+                .is_some_and(|id| id.starts_with("cmpl-"))
+        );
+        assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()));
+    }
+}
