@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use deja_chat::{ChatRequest, Event};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
     EngineError, Settings,
+    command::{Command, Reply},
     protocol::RequestId,
-    supervisor::{Command, Supervisor},
+    supervisor::Supervisor,
     worker_process::WorkerProcess,
 };
 
@@ -111,20 +112,28 @@ impl Engine {
     /// Asks for an answer; never waits.
     #[must_use]
     pub fn generate(&self, request: ChatRequest) -> Generation {
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
         let (sender, events) = mpsc::unbounded_channel();
-        // After a shutdown nobody takes the command: it is dropped, and `events` is at its end.
-        let _ = self.commands.send(Command::Generate {
-            id,
-            request,
-            events: sender,
-        });
         Generation {
-            id,
+            id: self.ask(request, Reply::Answer(sender)),
             events,
             commands: self.commands.clone(),
             ended: false,
         }
+    }
+
+    /// The number of tokens that the request's prompt has: what the answer's usage will say. It
+    /// waits for no generation, only for a step of the one that runs.
+    pub async fn count_tokens(&self, request: ChatRequest) -> Result<u32, EngineError> {
+        let (sender, count) = oneshot::channel();
+        self.ask(request, Reply::TokenCount(sender));
+        count.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    fn ask(&self, request: ChatRequest, reply: Reply) -> RequestId {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
+        // After a shutdown nobody takes the command: it is dropped, and `reply` with it.
+        let _ = self.commands.send(Command::Ask { id, request, reply });
+        id
     }
 
     /// Ends the worker, and with it every generation that still runs.
@@ -142,11 +151,7 @@ impl Generation {
         if self.ended {
             return None;
         }
-        let event = self.events.recv().await.unwrap_or_else(|| {
-            Err(EngineError::WorkerLost {
-                reason: "the engine was shut down".into(),
-            })
-        });
+        let event = self.events.recv().await.unwrap_or_else(|| Err(shut_down()));
         self.ended = !matches!(event, Ok(Event::Text(_)));
         Some(event)
     }
@@ -155,5 +160,12 @@ impl Generation {
 impl Drop for Generation {
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Cancel { id: self.id });
+    }
+}
+
+/// What became of a request whose reply is dropped.
+fn shut_down() -> EngineError {
+    EngineError::WorkerLost {
+        reason: "the engine was shut down".into(),
     }
 }

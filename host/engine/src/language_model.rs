@@ -101,7 +101,7 @@ impl LanguageModel {
             });
         }
         let context_length = self.info.context_length;
-        let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+        let prompt_tokens = count(&prompt);
         if prompt_tokens >= context_length {
             return Err(EngineError::ContextExceeded {
                 prompt_tokens,
@@ -120,7 +120,7 @@ impl LanguageModel {
     /// The answer to a request, step by step.
     pub(crate) fn answer(&self, request: &ChatRequest) -> Result<AnswerStream<'_>, EngineError> {
         let prompt = self.prompt(&request.prompt)?;
-        let prompt_tokens = u32::try_from(prompt.len()).unwrap_or(u32::MAX);
+        let prompt_tokens = count(&prompt);
         let tokens = self.tokens(prompt, &request.sampling, request.max_tokens)?;
         Ok(AnswerStream::new(
             tokens,
@@ -130,6 +130,11 @@ impl LanguageModel {
             prompt_tokens,
         ))
     }
+}
+
+/// How many tokens a prompt has.
+pub(crate) fn count(prompt: &[u32]) -> u32 {
+    u32::try_from(prompt.len()).unwrap_or(u32::MAX)
 }
 
 fn info(path: &Path, config: &Config, context_length: Option<u32>) -> ModelInfo {

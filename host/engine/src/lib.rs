@@ -5,6 +5,7 @@
 
 mod answer;
 mod back_off;
+mod command;
 mod engine;
 mod error;
 mod generate;

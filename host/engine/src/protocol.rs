@@ -34,6 +34,8 @@ pub(crate) enum ToWorker {
     },
     /// Answers a request, after those that came before it.
     Generate { id: RequestId, request: ChatRequest },
+    /// Counts the tokens of a request's prompt, even while another request is answered.
+    CountTokens { id: RequestId, request: ChatRequest },
     /// Forgets a request; there is no reply.
     Cancel { id: RequestId },
 }
@@ -50,7 +52,9 @@ pub(crate) enum FromWorker {
     LoadFailed { error: EngineError },
     /// One step of an answer.
     Event { id: RequestId, event: Event },
-    /// The answer ended early.
+    /// How many tokens a request's prompt has.
+    TokenCount { id: RequestId, tokens: u32 },
+    /// The answer ended early, or the tokens cannot be counted.
     Failed { id: RequestId, error: EngineError },
 }
 
@@ -125,6 +129,8 @@ mod tests {
                 }
             }),
             (any::<u64>(), request()).prop_map(|(id, request)| ToWorker::Generate { id, request }),
+            (any::<u64>(), request())
+                .prop_map(|(id, request)| ToWorker::CountTokens { id, request }),
             any::<u64>().prop_map(|id| ToWorker::Cancel { id }),
         ]
     }
@@ -149,6 +155,8 @@ mod tests {
                     },
                 }
             }),
+            (any::<u64>(), any::<u32>())
+                .prop_map(|(id, tokens)| FromWorker::TokenCount { id, tokens }),
             (any::<u64>(), any::<String>()).prop_map(|(id, reason)| FromWorker::Failed {
                 id,
                 error: EngineError::Generation { reason },

@@ -1,7 +1,7 @@
 //! Keeps a worker running, and carries requests to it and events back.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, VecDeque, hash_map::Entry},
     future::{Future, pending},
     io::{self, ErrorKind},
     pin::pin,
@@ -18,31 +18,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     EngineError, Settings, WorkerState, WorkerStatus,
     back_off::BackOff,
+    command::{Command, Reply},
     protocol::{FromWorker, RequestId, ToWorker},
     worker_process::WorkerProcess,
 };
-
-/// Where the events of one request go.
-pub(crate) type Events = mpsc::UnboundedSender<Result<Event, EngineError>>;
-
-/// What the engine's handles ask of the supervisor.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Answers a request.
-    Generate {
-        id: RequestId,
-        request: ChatRequest,
-        events: Events,
-    },
-    /// Nobody waits for this answer any more.
-    Cancel { id: RequestId },
-}
 
 /// A request that waits for a worker.
 struct Waiting {
     id: RequestId,
     request: ChatRequest,
-    events: Events,
+    reply: Reply,
     deadline: Instant,
 }
 
@@ -53,7 +38,7 @@ pub(crate) struct Supervisor {
     state: watch::Sender<WorkerState>,
     stop: CancellationToken,
     waiting: VecDeque<Waiting>,
-    running: HashMap<RequestId, Events>,
+    running: HashMap<RequestId, Reply>,
     back_off: BackOff,
 }
 
@@ -102,8 +87,8 @@ impl Supervisor {
             }
             error = self.relay(&mut worker) => {
                 let reason = worker.how_it_ended(&error).await;
-                for (_, events) in self.running.drain() {
-                    let _ = events.send(Err(EngineError::WorkerLost { reason: reason.clone() }));
+                for (_, reply) in self.running.drain() {
+                    reply.fail(EngineError::WorkerLost { reason: reason.clone() });
                 }
                 Some(reason)
             }
@@ -137,13 +122,13 @@ impl Supervisor {
     async fn hand_over(&mut self, worker: &mut WorkerProcess) -> io::Result<()> {
         while let Some(waiting) = self.waiting.pop_front() {
             let (id, request) = (waiting.id, waiting.request.clone());
-            match worker.send(&ToWorker::Generate { id, request }).await {
+            match worker.send(&waiting.reply.message(id, request)).await {
                 Ok(()) => {
-                    self.running.insert(id, waiting.events);
+                    self.running.insert(id, waiting.reply);
                 }
                 Err(error) if error.kind() == ErrorKind::InvalidInput => {
                     let reason = error.to_string();
-                    let _ = waiting.events.send(Err(EngineError::Generation { reason }));
+                    waiting.reply.fail(EngineError::Generation { reason });
                 }
                 Err(error) => {
                     self.waiting.push_front(waiting);
@@ -169,28 +154,31 @@ impl Supervisor {
     /// Passes a worker's message on to the request that it belongs to, if anyone still waits.
     fn deliver(&mut self, message: FromWorker) {
         match message {
-            FromWorker::Event {
-                id,
-                event: event @ Event::Text(_),
-            } => {
-                if let Some(events) = self.running.get(&id) {
-                    let _ = events.send(Ok(event));
+            FromWorker::Event { id, event } => self.deliver_event(id, event),
+            FromWorker::TokenCount { id, tokens } => {
+                if let Some(Reply::TokenCount(count)) = self.running.remove(&id) {
+                    let _ = count.send(Ok(tokens));
                 }
             }
-            FromWorker::Event {
-                id,
-                event: event @ Event::End { .. },
-            } => {
-                self.finish(id, Ok(event));
+            FromWorker::Failed { id, error } => {
+                if let Some(reply) = self.running.remove(&id) {
+                    reply.fail(error);
+                }
             }
-            FromWorker::Failed { id, error } => self.finish(id, Err(error)),
             other => tracing::warn!(?other, "the inference worker speaks out of turn"),
         }
     }
 
-    fn finish(&mut self, id: RequestId, last: Result<Event, EngineError>) {
-        if let Some(events) = self.running.remove(&id) {
-            let _ = events.send(last);
+    fn deliver_event(&mut self, id: RequestId, event: Event) {
+        let Entry::Occupied(running) = self.running.entry(id) else {
+            return;
+        };
+        let is_last = matches!(event, Event::End { .. });
+        if let Reply::Answer(events) = running.get() {
+            let _ = events.send(Ok(event));
+        }
+        if is_last {
+            running.remove();
         }
     }
 
@@ -234,16 +222,12 @@ impl Supervisor {
 
     fn queue(&mut self, command: Command) {
         match command {
-            Command::Generate {
-                id,
-                request,
-                events,
-            } => {
+            Command::Ask { id, request, reply } => {
                 let deadline = Instant::now() + self.settings.patience;
                 self.waiting.push_back(Waiting {
                     id,
                     request,
-                    events,
+                    reply,
                     deadline,
                 });
             }
@@ -255,9 +239,9 @@ impl Supervisor {
     fn give_up_first(&mut self) {
         if let Some(waiting) = self.waiting.pop_front() {
             let retry_after = self.back_off.delay().max(Duration::from_secs(1));
-            let _ = waiting
-                .events
-                .send(Err(EngineError::WorkerUnavailable { retry_after }));
+            waiting
+                .reply
+                .fail(EngineError::WorkerUnavailable { retry_after });
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
     answer::AnswerStream,
-    language_model::LanguageModel,
+    language_model::{LanguageModel, count},
     protocol::{self, FromWorker, RequestId, ToWorker},
 };
 
@@ -144,7 +144,7 @@ fn infer(inbox: &Receiver<ToWorker>, mut outbox: Outbox) -> io::Result<()> {
 }
 
 /// Decides what is computed next. One request runs at a time; between two of its steps the scheduler
-/// looks for messages.
+/// looks for messages, and counts tokens for those who ask.
 struct Scheduler<'a> {
     model: &'a LanguageModel,
     waiting: VecDeque<(RequestId, ChatRequest)>,
@@ -161,7 +161,7 @@ impl Scheduler<'_> {
                 inbox.try_recv()
             };
             match message {
-                Ok(message) => self.take(message),
+                Ok(message) => self.take(message)?,
                 Err(TryRecvError::Empty) => self.step()?,
                 Err(TryRecvError::Disconnected) => return Ok(()),
             }
@@ -172,15 +172,27 @@ impl Scheduler<'_> {
         self.current.is_none() && self.waiting.is_empty()
     }
 
-    fn take(&mut self, message: ToWorker) {
+    fn take(&mut self, message: ToWorker) -> io::Result<()> {
         match message {
             ToWorker::Generate { id, request } => self.waiting.push_back((id, request)),
+            ToWorker::CountTokens { id, request } => return self.count_tokens(id, &request),
             ToWorker::Cancel { id } => {
                 self.waiting.retain(|(waiting, _)| *waiting != id);
                 self.current.take_if(|(current, _)| *current == id);
             }
             ToWorker::Load { .. } => tracing::warn!("a worker loads only one model"),
         }
+        Ok(())
+    }
+
+    fn count_tokens(&mut self, id: RequestId, request: &ChatRequest) -> io::Result<()> {
+        self.outbox.send(&match self.model.prompt(&request.prompt) {
+            Ok(prompt) => FromWorker::TokenCount {
+                id,
+                tokens: count(&prompt),
+            },
+            Err(error) => FromWorker::Failed { id, error },
+        })
     }
 
     /// Does one step of the current request, or begins the next one.

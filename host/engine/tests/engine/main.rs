@@ -6,4 +6,5 @@ mod broken_models;
 mod parity;
 mod prompts;
 mod support;
+mod token_counts;
 mod workers;

@@ -62,6 +62,14 @@ pub(crate) fn request(content: &str) -> ChatRequest {
     }
 }
 
+/// A request whose answer takes minutes.
+pub(crate) fn story() -> ChatRequest {
+    ChatRequest {
+        max_tokens: Some(2000),
+        ..request("Write a long story about a lighthouse keeper.")
+    }
+}
+
 pub(crate) fn message(role: Role, content: &str) -> Message {
     Message {
         role,

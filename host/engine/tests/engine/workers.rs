@@ -14,7 +14,7 @@ use deja_chat::Event;
 use deja_engine::{Engine, EngineError, Settings, WorkerCommand, WorkerStatus};
 use rustix::process::Signal;
 
-use crate::support::{answer, finish, model, request, start, worker};
+use crate::support::{answer, finish, model, request, start, story, worker};
 
 fn pid(engine: &Engine) -> u32 {
     match engine.state().status {
@@ -28,13 +28,6 @@ fn kill(pid: u32) {
         .args(["-KILL", &pid.to_string()])
         .status();
     assert!(status.expect("`kill` starts").success());
-}
-
-/// A long answer.
-fn story() -> deja_chat::ChatRequest {
-    let mut request = request("Write a long story about a lighthouse keeper.");
-    request.max_tokens = Some(2000);
-    request
 }
 
 #[tokio::test]
