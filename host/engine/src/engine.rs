@@ -1,10 +1,16 @@
 //! The engine as the rest of the program sees it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use deja_chat::{ChatRequest, Event};
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
@@ -15,6 +21,9 @@ use crate::{
     worker_process::WorkerProcess,
 };
 
+/// When a full engine is worth another try: short answers end about as often.
+const BUSY_RETRY: Duration = Duration::from_secs(1);
+
 /// A model that answers, in a process of its own.
 #[derive(Debug)]
 pub struct Engine {
@@ -22,6 +31,8 @@ pub struct Engine {
     commands: mpsc::UnboundedSender<Command>,
     states: watch::Receiver<WorkerState>,
     last_id: AtomicU64,
+    /// For the generations that may wait or run.
+    places: Arc<Semaphore>,
     /// Ends the supervisor, and with it the worker.
     stop: DropGuard,
 }
@@ -71,6 +82,8 @@ pub struct Generation {
     id: RequestId,
     events: mpsc::UnboundedReceiver<Result<Event, EngineError>>,
     commands: mpsc::UnboundedSender<Command>,
+    /// Held until the last event is read; never held by a generation that is refused.
+    place: Option<OwnedSemaphorePermit>,
     ended: bool,
 }
 
@@ -85,6 +98,7 @@ impl Engine {
             status: running,
             restarts: 0,
         });
+        let places = Semaphore::new(settings.max_waiting.min(Semaphore::MAX_PERMITS));
         let stop = CancellationToken::new();
         let supervisor = Supervisor::new(settings, inbox, publisher, stop.clone());
         tokio::spawn(supervisor.run(worker));
@@ -93,6 +107,7 @@ impl Engine {
             commands,
             states,
             last_id: AtomicU64::new(0),
+            places: Arc::new(places),
             stop: stop.drop_guard(),
         })
     }
@@ -109,14 +124,26 @@ impl Engine {
         self.states.borrow().clone()
     }
 
-    /// Asks for an answer; never waits.
+    /// Asks for an answer; never waits. When as many wait or run as may, the generation's one
+    /// event is [`EngineError::Busy`].
     #[must_use]
     pub fn generate(&self, request: ChatRequest) -> Generation {
+        let id = self.next_id();
         let (sender, events) = mpsc::unbounded_channel();
+        let reply = Reply::Answer(sender);
+        let place = Arc::clone(&self.places).try_acquire_owned().ok();
+        if place.is_some() {
+            self.ask(id, request, reply);
+        } else {
+            reply.fail(EngineError::Busy {
+                retry_after: BUSY_RETRY,
+            });
+        }
         Generation {
-            id: self.ask(request, Reply::Answer(sender)),
+            id,
             events,
             commands: self.commands.clone(),
+            place,
             ended: false,
         }
     }
@@ -125,15 +152,17 @@ impl Engine {
     /// waits for no generation, only for a step of the one that runs.
     pub async fn count_tokens(&self, request: ChatRequest) -> Result<u32, EngineError> {
         let (sender, count) = oneshot::channel();
-        self.ask(request, Reply::TokenCount(sender));
+        self.ask(self.next_id(), request, Reply::TokenCount(sender));
         count.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
-    fn ask(&self, request: ChatRequest, reply: Reply) -> RequestId {
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed);
+    fn next_id(&self) -> RequestId {
+        self.last_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn ask(&self, id: RequestId, request: ChatRequest, reply: Reply) {
         // After a shutdown nobody takes the command: it is dropped, and `reply` with it.
         let _ = self.commands.send(Command::Ask { id, request, reply });
-        id
     }
 
     /// Ends the worker, and with it every generation that still runs.
@@ -152,7 +181,10 @@ impl Generation {
             return None;
         }
         let event = self.events.recv().await.unwrap_or_else(|| Err(shut_down()));
-        self.ended = !matches!(event, Ok(Event::Text(_)));
+        if !matches!(event, Ok(Event::Text(_))) {
+            self.ended = true;
+            self.place = None;
+        }
         Some(event)
     }
 }

@@ -65,6 +65,12 @@ pub enum EngineError {
         /// When a new attempt is worthwhile.
         retry_after: Duration,
     },
+    /// As many generations wait or run as may.
+    #[error("too many requests wait for the model")]
+    Busy {
+        /// When a new attempt is worthwhile.
+        retry_after: Duration,
+    },
     /// The worker process could not be started, or is of another build.
     #[error("the inference worker did not start: {reason}")]
     WorkerStart {
@@ -86,6 +92,7 @@ impl EngineError {
         match self {
             Self::WorkerLost { .. }
             | Self::WorkerUnavailable { .. }
+            | Self::Busy { .. }
             | Self::StartTimeout { .. } => true,
             Self::ModelNotFound { .. }
             | Self::ModelBroken { .. }

@@ -16,10 +16,13 @@ pub struct Settings {
     pub start_timeout: Duration,
     /// How long a request waits for a worker that is being started again.
     pub patience: Duration,
+    /// The most generations that wait or run at once; more are refused.
+    pub max_waiting: usize,
 }
 
 impl Settings {
-    /// The standard settings: the model's own context, two minutes to load it.
+    /// The standard settings: the model's own context, two minutes to load it, 30 seconds to
+    /// start another worker, and 256 generations at once.
     #[must_use]
     pub fn new(model: impl Into<PathBuf>, worker: WorkerCommand) -> Self {
         Self {
@@ -28,6 +31,7 @@ impl Settings {
             worker,
             start_timeout: Duration::from_mins(2),
             patience: Duration::from_secs(30),
+            max_waiting: 256,
         }
     }
 }

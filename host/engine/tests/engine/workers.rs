@@ -76,6 +76,29 @@ async fn dropping_a_generation_stops_it() {
 }
 
 #[tokio::test]
+async fn more_generations_than_may_wait_are_refused() {
+    let mut settings = Settings::new(model(), worker());
+    settings.max_waiting = 2;
+    let engine = Engine::start(settings).await.expect("the engine starts");
+    let question = || request("What is the capital of France?");
+    let (running, mut waiting) = (engine.generate(story()), engine.generate(question()));
+    let error = answer(&engine, question()).await.expect_err("is refused");
+    assert!(matches!(error, EngineError::Busy { .. }), "{error}");
+    assert!(error.is_retryable());
+    // A place is free again when its generation is dropped, and when it has ended.
+    drop(running);
+    let next = engine.generate(question());
+    while let Some(event) = waiting.next().await {
+        event.expect("answers");
+    }
+    let last = engine.generate(question());
+    for generation in [next, last] {
+        let answer = finish(generation).await.expect("answers");
+        assert_eq!(answer.text(), "The capital of France is Paris.");
+    }
+}
+
+#[tokio::test]
 async fn requests_are_answered_in_their_order() {
     let engine = start().await;
     let questions = ["What is the capital of France?", "What is 2 + 2?"];
