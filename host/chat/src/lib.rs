@@ -8,6 +8,7 @@ mod answer;
 pub mod openai;
 mod request;
 mod text;
+pub mod translate;
 
 pub use answer::{Answer, Event, FinishReason, Usage};
 pub use request::{BadRequest, ChatRequest, Delivery, Message, Prompt, Role, Sampling};
