@@ -1,14 +1,9 @@
-//! From an answer to the bytes that a client reads.
-
-use std::time::{SystemTime, UNIX_EPOCH};
+//! From what the built-in model says to the frames that a client reads.
 
 use serde::Serialize;
-use uuid::Uuid;
 
-use crate::{Answer, Event, FinishReason, Usage};
-
-/// The frame after which a stream is whole.
-pub const STREAM_END: &str = "data: [DONE]\n\n";
+use super::{STREAM_END, json};
+use crate::{Event, FinishReason, Fresh, Usage};
 
 /// What all parts of one reply share. Each reply gets its own, so that a replayed answer does not
 /// carry another's id.
@@ -23,19 +18,19 @@ impl Envelope {
     /// A new id, and the time now.
     #[must_use]
     pub fn fresh(model: &str) -> Self {
-        let since_epoch = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let fresh = Fresh::new();
+        let hex = fresh.hex();
+        let hex = str::from_utf8(&hex).expect("digits are text");
         Self {
-            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
-            created: since_epoch.as_secs(),
+            id: format!("chatcmpl-{hex}"),
+            created: fresh.created(),
             model: model.to_owned(),
         }
     }
 }
 
 #[derive(Serialize)]
-struct Document<'a, C: Serialize> {
+struct Chunk<'a, C: Serialize> {
     id: &'a str,
     object: &'static str,
     created: u64,
@@ -45,7 +40,7 @@ struct Document<'a, C: Serialize> {
     usage: Counts,
 }
 
-/// What a document says of its tokens.
+/// What a chunk says of the tokens.
 #[derive(Clone, Copy, Serialize)]
 #[serde(untagged)]
 enum Counts {
@@ -62,21 +57,6 @@ impl Counts {
     fn are_unwanted(&self) -> bool {
         matches!(self, Self::Unwanted)
     }
-}
-
-#[derive(Serialize)]
-struct Choice<'a> {
-    index: u32,
-    message: AssistantMessage<'a>,
-    logprobs: (),
-    finish_reason: &'static str,
-}
-
-#[derive(Serialize)]
-struct AssistantMessage<'a> {
-    role: &'static str,
-    content: &'a str,
-    refusal: (),
 }
 
 #[derive(Serialize)]
@@ -117,24 +97,6 @@ fn finish_reason(finish: FinishReason) -> &'static str {
         FinishReason::Stop => "stop",
         FinishReason::Length => "length",
     }
-}
-
-/// The answer as one JSON document.
-#[must_use]
-pub fn completion(envelope: &Envelope, answer: &Answer) -> String {
-    let text = answer.text();
-    let choice = Choice {
-        index: 0,
-        message: AssistantMessage {
-            role: "assistant",
-            content: &text,
-            refusal: (),
-        },
-        logprobs: (),
-        finish_reason: finish_reason(answer.finish),
-    };
-    let usage = Counts::Now(answer.usage.into());
-    json(&envelope.document("chat.completion", [choice], usage))
 }
 
 /// The frames of one event of a streamed answer. `first` is true for the answer's first event,
@@ -191,58 +153,18 @@ pub fn event(envelope: &Envelope, event: &Event, first: bool, usage: bool) -> St
     frames
 }
 
-/// The list of models, each with its id and the time of its creation in seconds since the epoch.
-#[must_use]
-pub fn models<'a>(models: impl IntoIterator<Item = (&'a str, u64)>) -> String {
-    #[derive(Serialize)]
-    struct Model<'a> {
-        id: &'a str,
-        object: &'static str,
-        created: u64,
-        owned_by: &'static str,
-    }
-    #[derive(Serialize)]
-    struct List<'a> {
-        object: &'static str,
-        data: Vec<Model<'a>>,
-    }
-    let model = |(id, created)| Model {
-        id,
-        object: "model",
-        created,
-        owned_by: "deja",
-    };
-    json(&List {
-        object: "list",
-        data: models.into_iter().map(model).collect(),
-    })
-}
-
 impl Envelope {
-    fn document<C: Serialize>(
-        &self,
-        object: &'static str,
-        choices: C,
-        usage: Counts,
-    ) -> Document<'_, C> {
-        Document {
+    fn chunk<C: Serialize>(&self, choices: C, usage: Counts) -> String {
+        let chunk = Chunk {
             id: &self.id,
-            object,
+            object: "chat.completion.chunk",
             created: self.created,
             model: &self.model,
             choices,
             usage,
-        }
+        };
+        format!("data: {}\n\n", json(&chunk))
     }
-
-    fn chunk<C: Serialize>(&self, choices: C, usage: Counts) -> String {
-        let document = self.document("chat.completion.chunk", choices, usage);
-        format!("data: {}\n\n", json(&document))
-    }
-}
-
-fn json(document: &impl Serialize) -> String {
-    serde_json::to_string(document).expect("strings and numbers always have a JSON form")
 }
 
 #[cfg(test)]
@@ -261,15 +183,6 @@ mod tests {
         usage: USAGE,
     };
 
-    fn answer() -> Answer {
-        Answer {
-            model: "m".into(),
-            pieces: vec!["Par".into(), "is.\n\n".into()],
-            finish: FinishReason::Stop,
-            usage: USAGE,
-        }
-    }
-
     fn chunks(frames: &str) -> Vec<Value> {
         frames
             .split_terminator("\n\n")
@@ -279,23 +192,15 @@ mod tests {
             .collect()
     }
 
-    #[test]
-    fn a_whole_answer_carries_text_reason_and_counts() {
-        let document: Value = serde_json::from_str(&completion(&Envelope::fresh("m"), &answer()))
-            .expect("it is JSON");
-        assert_eq!(document["object"], "chat.completion");
-        assert_eq!(document["choices"][0]["message"]["content"], "Paris.\n\n");
-        assert_eq!(document["choices"][0]["finish_reason"], "stop");
-        assert_eq!(document["usage"]["total_tokens"], 5);
-    }
-
     proptest! {
         #[test]
-        fn a_stream_says_the_same_as_the_whole(pieces in prop::collection::vec(".+", 0..6)) {
-            let answer = Answer { pieces, ..answer() };
+        fn a_stream_says_what_the_model_said(pieces in prop::collection::vec(".+", 0..6)) {
             let envelope = Envelope::fresh("m");
-            let frames: String = answer
-                .events()
+            let said = pieces.concat();
+            let frames: String = pieces
+                .into_iter()
+                .map(Event::Text)
+                .chain([END])
                 .enumerate()
                 .map(|(index, step)| event(&envelope, &step, index == 0, false))
                 .collect();
@@ -303,7 +208,7 @@ mod tests {
             let chunks = chunks(&frames);
             let choice = |chunk: &Value| chunk["choices"][0].clone();
             let delta = |chunk| choice(chunk)["delta"]["content"].as_str().map(str::to_owned);
-            prop_assert_eq!(chunks.iter().filter_map(delta).collect::<String>(), answer.text());
+            prop_assert_eq!(chunks.iter().filter_map(delta).collect::<String>(), said);
             prop_assert_eq!(&choice(&chunks[0])["delta"]["role"], "assistant");
             prop_assert_eq!(&choice(&chunks[chunks.len() - 1])["finish_reason"], "stop");
             prop_assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"]));
