@@ -191,12 +191,14 @@ mod tests {
             let replayed = frames(replayed);
             prop_assert_eq!(replayed.len(), recorded.len());
             for (old, new) in recorded.iter().zip(&replayed) {
-                if let Ok(old_payload) = serde_json::from_slice(&payload(old).expect("it has one")) {
-                    let new_payload = parsed(&payload(new).expect("it has one"));
-                    let same = with_ids_of(&old_payload, new_payload);
+                let payload = |frame| payload(frame).expect("each frame has one").into_owned();
+                if let Ok(original) = serde_json::from_slice(&payload(old)) {
+                    let same = with_ids_of(&original, parsed(&payload(new)));
                     prop_assert_eq!(&frame(Api::OpenAi, &same), old);
                 }
             }
+            let again = record(Endpoint::ChatCompletions, &replayed);
+            prop_assert_eq!(again.document(&fresh), answer.document(&fresh));
             let without = frames(answer.stream(&fresh, false).expect("chat streams"));
             prop_assert_eq!(&without[..recorded.len() - 2], &replayed[..recorded.len() - 2]);
             prop_assert_eq!(without.last(), replayed.last());
@@ -261,6 +263,32 @@ mod tests {
             completion_tokens: 4,
         };
         assert_eq!((answer.usage(), again.usage()), (usage, usage));
+    }
+
+    #[test]
+    fn events_are_replayed_as_they_came_without_pings() {
+        let recorded = concat!(
+            "event: message_start\r\n",
+            "data:{\"type\":\"message_start\",\"message\":",
+            "{\"id\":\"msg_1\",\"content\":[]}}\r\n\r\n",
+            "event: ping\ndata: {\"type\": \"ping\"}\n\n",
+            "data: {\"type\": \"content_block_start\", \"index\": 0, \"content_block\": ",
+            "{\"type\": \"tool_use\", \"id\": \"toolu_1\"}}\n\n",
+            "data: {\"type\": \"content_block_stop\", \"index\": 0}\n\n",
+            "data: {\"type\": \"message_delta\", \"delta\": {\"stop_reason\": \"tool_use\"}}\n\n",
+            "event: message_stop\ndata: {\"type\": \"message_stop\"}\n\n",
+        );
+        let answer = record(Endpoint::Messages, &frames(recorded.into()));
+        let fresh = Fresh::new();
+        let document = parsed(&answer.document(&fresh));
+        let message = document["id"].as_str().expect("it has an id");
+        let tool = document["content"][0]["id"].as_str().expect("it has an id");
+        let expected = recorded
+            .replace("event: ping\ndata: {\"type\": \"ping\"}\n\n", "")
+            .replace("msg_1", message)
+            .replace("toolu_1", tool);
+        let replayed = answer.stream(&fresh, false).expect("messages stream");
+        assert_eq!(replayed, expected);
     }
 
     #[test]

@@ -41,12 +41,16 @@ impl Api {
 pub fn frame(api: Api, payload: &Value) -> Bytes {
     let event = match api {
         Api::OpenAi => Cow::Borrowed(""),
-        Api::Anthropic => {
-            let kind = payload.get("type").and_then(Value::as_str);
-            Cow::Owned(format!("event: {}\n", kind.unwrap_or("message")))
-        }
+        Api::Anthropic => Cow::Owned(format!("event: {}\n", event_type(payload))),
     };
     format!("{event}data: {payload}\n\n").into()
+}
+
+/// The payload's type. One with a line break would end the line and forge another.
+fn event_type(payload: &Value) -> &str {
+    let kind = payload.get("type").and_then(Value::as_str);
+    kind.filter(|kind| !kind.contains(['\n', '\r']))
+        .unwrap_or("message")
 }
 
 #[cfg(test)]
@@ -64,5 +68,11 @@ mod tests {
             frame(Api::Anthropic, &payload),
             format!("event: ping\ndata: {json}\n\n")
         );
+    }
+
+    #[test]
+    fn a_type_cannot_forge_a_line() {
+        let frame = frame(Api::Anthropic, &json!({"type": "x\ndata: 1"}));
+        assert!(frame.starts_with(b"event: message\ndata: {"), "{frame:?}");
     }
 }

@@ -1,5 +1,7 @@
-//! Server-sent events, as the [WHATWG](https://html.spec.whatwg.org/multipage/server-sent-events.html)
-//! defines them; lines that end with a lone carriage return, which no API sends, are left out.
+//! Server-sent events, as the [WHATWG] defines them; lines that end with a lone carriage return,
+//! which no API sends, are left out.
+//!
+//! [WHATWG]: https://html.spec.whatwg.org/multipage/server-sent-events.html
 
 use std::borrow::Cow;
 
@@ -46,10 +48,14 @@ impl FrameReader {
         }
     }
 
-    /// Takes the next part of the stream; the frames of the one before must have been read.
+    /// Takes the next part of the stream. It is copied only if the one before was not read to its
+    /// end.
     pub fn push(&mut self, part: Bytes) {
-        debug_assert!(self.part.is_empty(), "a part was not read to its end");
-        self.part = part;
+        self.part = if self.part.is_empty() {
+            part
+        } else {
+            [&*self.part, &part].concat().into()
+        };
     }
 
     /// The next whole frame, if it is there.
@@ -157,6 +163,16 @@ mod tests {
             let mut whole = frames.concat();
             whole.extend_from_slice(&rest.unwrap_or_default());
             prop_assert_eq!(whole, stream);
+        }
+
+        #[test]
+        fn parts_may_be_pushed_before_they_are_read(stream in stream(), cut in 0_usize..99) {
+            let mut rest = Bytes::from(stream.clone());
+            let mut reader = FrameReader::new(usize::MAX);
+            reader.push(rest.split_to(cut.min(rest.len())));
+            reader.push(rest);
+            let frame = reader.next_frame().expect("there is no limit");
+            prop_assert_eq!(frame, read([Bytes::from(stream)]).0.into_iter().next());
         }
 
         #[test]

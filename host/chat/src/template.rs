@@ -87,6 +87,7 @@ impl Template {
 #[cfg(test)]
 mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
+    use serde_json::value::RawValue;
 
     use super::*;
     use crate::{
@@ -94,25 +95,35 @@ mod tests {
         slot::{Ids, Spot},
     };
 
+    /// Texts and ids that share beginnings and ends with each other, and do not.
+    fn pieces() -> impl Strategy<Value = Vec<(&'static str, &'static str)>> {
+        const TEXTS: &[&str] = &["", "a", "ab", "b"];
+        const IDS: &[&str] = &["", "call_1", "call_2", "toolu_3"];
+        vec((select(TEXTS), select(IDS)), 0..12)
+    }
+
+    fn piece(ids: &mut Ids, text: &str, id: &str) -> Piece {
+        let json = format!(r#"["{text}","{id}","{text}"]"#);
+        let values: Vec<&RawValue> = serde_json::from_str(&json).expect("it is a list");
+        ids.substitute_all(json.as_bytes(), &[Spot::Tool(values[1])])
+    }
+
+    fn filled(piece: &Piece, fresh: &Fresh) -> Vec<u8> {
+        let mut text = piece.text.clone();
+        for slot in &piece.slots {
+            slot.fill.write(fresh, &mut text[slot.at..]);
+        }
+        text
+    }
+
     proptest! {
-        /// Pieces share and do not share their slots in every way that coding can meet.
         #[test]
-        fn pieces_are_written_with_their_own_slots(
-            pieces in vec((select(&["", "a", "ab"][..]), select(&["call_1", "call_2", "\u{e9}"][..])), 0..12)
-        ) {
-            let mut ids = Ids::new(Endpoint::ChatCompletions);
-            let fresh = Fresh::new();
+        fn pieces_are_written_with_their_own_slots(pieces in pieces()) {
+            let (mut ids, fresh) = (Ids::new(Endpoint::ChatCompletions), Fresh::new());
             let (mut builder, mut expected) = (TemplateBuilder::default(), Vec::new());
             for (text, id) in pieces {
-                let json = format!(r#"["{text}","{id}","{text}"]"#);
-                let values: Vec<&serde_json::value::RawValue> =
-                    serde_json::from_str(&json).expect("it is a list");
-                let piece = ids.substitute_all(json.as_bytes(), &[Spot::Tool(values[1])]);
-                let mut filled = piece.text.clone();
-                for slot in &piece.slots {
-                    slot.fill.write(&fresh, &mut filled[slot.at..]);
-                }
-                expected.extend_from_slice(&filled);
+                let piece = piece(&mut ids, text, id);
+                expected.extend(filled(&piece, &fresh));
                 builder.push(piece);
             }
             let template = builder.finish();

@@ -15,8 +15,9 @@ struct Answer<'a> {
 
 #[derive(Deserialize)]
 struct Choice<'a> {
-    #[serde(borrow, alias = "delta")]
+    #[serde(borrow)]
     message: Option<Message<'a>>,
+    delta: Option<Message<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -36,7 +37,8 @@ pub(crate) fn spots(json: &[u8]) -> Result<Vec<Spot<'_>>, serde_json::Error> {
     let answer: Answer<'_> = serde_json::from_slice(json)?;
     let choices = answer.choices.unwrap_or_default().into_iter();
     let calls = choices
-        .filter_map(|choice| choice.message?.tool_calls)
+        .flat_map(|choice| [choice.message, choice.delta])
+        .filter_map(|message| message?.tool_calls)
         .flatten();
     let own = answer.id.map(Spot::Reply).into_iter();
     Ok(own
@@ -64,15 +66,12 @@ mod tests {
     fn ids_are_found_in_documents_and_chunks() {
         for field in ["message", "delta"] {
             let calls = r#"[{"id": "1", "function": {"arguments": "1"}}, {"index": 1}]"#;
-            let json = format!(
-                r#"{{"model": "1", "choices": [{{"{field}": {{"content": "1", "tool_calls": {calls}}}}}],
-                "created": 1, "id": "1"}}"#
-            );
+            let message = format!(r#"{{"content": "1", "tool_calls": {calls}}}"#);
+            let choice = format!(r#"{{"index": 1, "{field}": {message}}}"#);
+            let json = format!(r#"{{"choices": [{choice}], "created": 1, "x": "1", "id": "1"}}"#);
             let expected = [("reply", "\"1\""), ("created", "1"), ("tool", "\"1\"")];
-            assert_eq!(
-                found(&json),
-                expected.map(|(kind, raw)| (kind, raw.to_owned()))
-            );
+            let expected = expected.map(|(kind, raw)| (kind, raw.to_owned()));
+            assert_eq!(found(&json), expected);
         }
     }
 
