@@ -3,7 +3,7 @@
 use std::path::Path;
 
 fn main() {
-    for name in ["exact", "lru", "standard"] {
+    for name in ["claude-code", "exact", "lru", "standard"] {
         let path = format!("../../plugins/dist/{name}.wasm");
         println!("cargo::rerun-if-changed={path}");
         if !Path::new(&path).is_file() {

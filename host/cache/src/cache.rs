@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use deja_chat::Answer;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Capacity, Entry, EntryId, Eviction, Gauges, Key, RemovalCause, Ticket, eviction::EvictionDriver,
+    Capacity, Difference, Entry, EntryId, Eviction, Gauges, Key, NewEntry, RemovalCause,
+    difference, eviction::EvictionDriver,
 };
 
 /// Hits that are told to the eviction policy in one call.
@@ -39,11 +39,35 @@ pub enum Stored {
     NotAdmitted,
 }
 
+/// Which entries are to be forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// All.
+    All,
+    /// The one under this key.
+    Key(Key),
+    /// Those of this tag.
+    Tag(String),
+    /// Those of this model, by the name that was asked for.
+    Model(String),
+}
+
+impl Purge {
+    fn takes(&self, entry: &Entry) -> bool {
+        match self {
+            Self::All => true,
+            Self::Key(key) => entry.key == *key,
+            Self::Tag(tag) => entry.tags.contains(tag),
+            Self::Model(model) => *entry.question.model == **model,
+        }
+    }
+}
+
 /// Answers by key. The host holds them; the eviction policy only chooses which of them leaves.
 ///
 /// Lock order: `driver` before `entries` and before `hits`.
 pub struct Cache {
-    limits: CacheLimits,
+    limits: RwLock<CacheLimits>,
     entries: RwLock<HashMap<Key, Arc<Entry>>>,
     bytes: AtomicU64,
     evictions: AtomicU64,
@@ -57,7 +81,7 @@ impl Cache {
     #[must_use]
     pub fn new(limits: CacheLimits, eviction: Box<dyn Eviction>) -> Self {
         Self {
-            limits,
+            limits: RwLock::new(limits),
             entries: RwLock::default(),
             bytes: AtomicU64::new(0),
             evictions: AtomicU64::new(0),
@@ -66,32 +90,43 @@ impl Cache {
         }
     }
 
-    /// The answer under this key, if one is held and good.
-    pub fn lookup(&self, key: &Key) -> Option<Arc<Entry>> {
+    /// The answer under this key, if one is held, good, and no older than `max_age`.
+    pub fn lookup(&self, key: &Key, max_age: Option<Duration>) -> Option<Arc<Entry>> {
         let entry = self.entries.read().get(key).cloned()?;
         if entry.is_expired() {
             self.remove(key, entry.facts.id, RemovalCause::Expired);
             return None;
         }
+        if max_age.is_some_and(|most| entry.age() > most) {
+            return None;
+        }
+        entry.note_hit();
         self.note_hit(entry.facts.id);
         Some(entry)
     }
 
-    /// Stores a whole answer that took `cost` to make, and evicts what has to leave for it.
-    pub fn insert(&self, ticket: &Ticket, answer: Answer, cost: Duration) -> Stored {
-        let ttl = [ticket.ttl, self.limits.ttl].into_iter().flatten().min();
-        let entry = Arc::new(Entry::new(answer, cost, ttl, ticket.tags.clone()));
-        if entry.facts.bytes > self.limits.capacity.bytes || self.limits.capacity.entries == 0 {
+    /// The entry under this key, good or not, without counting a hit.
+    #[must_use]
+    pub fn peek(&self, key: &Key) -> Option<Arc<Entry>> {
+        self.entries.read().get(key).cloned()
+    }
+
+    /// Stores a whole answer, and evicts what has to leave for it.
+    pub fn insert(&self, new: NewEntry) -> Stored {
+        let limits = *self.limits.read();
+        let ttl = [new.ttl, limits.ttl].into_iter().flatten().min();
+        let entry = Arc::new(Entry::new(NewEntry { ttl, ..new }));
+        if entry.facts.bytes > limits.capacity.bytes || limits.capacity.entries == 0 {
             return Stored::TooLarge;
         }
         let mut driver = self.driver.lock();
         self.tell_hits(&mut driver);
-        self.put(&mut driver, ticket.key, entry.clone());
+        self.put(&mut driver, entry.clone());
         self.make_room(&mut driver);
         let held = self
             .entries
             .read()
-            .get(&ticket.key)
+            .get(&entry.key)
             .is_some_and(|held| Arc::ptr_eq(held, &entry));
         if held {
             Stored::Yes
@@ -108,14 +143,61 @@ impl Cache {
         driver.replace(eviction);
     }
 
+    /// Sets other limits, and evicts what they leave no room for. Entries keep their time.
+    pub fn set_limits(&self, limits: CacheLimits) {
+        let mut driver = self.driver.lock();
+        *self.limits.write() = limits;
+        self.tell_hits(&mut driver);
+        self.make_room(&mut driver);
+    }
+
+    /// Forgets entries; returns how many.
+    pub fn purge(&self, which: &Purge) -> usize {
+        self.remove_all(RemovalCause::Purged, |entry| which.takes(entry))
+    }
+
+    /// Forgets what has outlived its time; returns how much.
+    pub fn sweep(&self) -> usize {
+        self.remove_all(RemovalCause::Expired, Entry::is_expired)
+    }
+
+    /// All entries, the newest first.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Arc<Entry>> {
+        let mut entries: Vec<_> = self.entries.read().values().cloned().collect();
+        entries.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.facts.id));
+        entries
+    }
+
+    /// The entry whose request differs least from this canonical body, of those that answer the
+    /// same endpoint, and where it differs.
+    #[must_use]
+    pub fn nearest(
+        &self,
+        endpoint: deja_chat::Endpoint,
+        canonical: &serde_json::Value,
+    ) -> Option<(Arc<Entry>, Vec<Difference>)> {
+        let asked = difference::leaves(canonical);
+        let (nearest, body) = self
+            .entries()
+            .into_iter()
+            .filter(|entry| entry.endpoint() == endpoint)
+            .filter_map(|entry| Some((entry.question.body()?, entry)))
+            .map(|(body, entry)| (entry, body))
+            .min_by_key(|(_, body)| difference::distance(&asked, &difference::leaves(body)))?;
+        let differences = difference::differences(&asked, &difference::leaves(&body));
+        Some((nearest, differences))
+    }
+
     /// What is held, and what left.
     #[must_use]
     pub fn gauges(&self) -> Gauges {
+        let capacity = self.limits.read().capacity;
         Gauges {
             entries: self.entries.read().len() as u64,
             bytes: self.bytes.load(Ordering::Relaxed),
-            capacity_entries: self.limits.capacity.entries,
-            capacity_bytes: self.limits.capacity.bytes,
+            capacity_entries: capacity.entries,
+            capacity_bytes: capacity.bytes,
             evictions: self.evictions.load(Ordering::Relaxed),
         }
     }
@@ -144,8 +226,8 @@ impl Cache {
         driver.on_hit(&hits);
     }
 
-    fn put(&self, driver: &mut EvictionDriver, key: Key, entry: Arc<Entry>) {
-        let facts = entry.facts;
+    fn put(&self, driver: &mut EvictionDriver, entry: Arc<Entry>) {
+        let (key, facts) = (entry.key, entry.facts);
         self.bytes.fetch_add(facts.bytes, Ordering::Relaxed);
         if let Some(old) = self.entries.write().insert(key, entry) {
             self.bytes.fetch_sub(old.facts.bytes, Ordering::Relaxed);
@@ -167,8 +249,23 @@ impl Cache {
         }
     }
 
+    fn remove_all(&self, cause: RemovalCause, takes: impl Fn(&Entry) -> bool) -> usize {
+        let taken: Vec<_> = {
+            let entries = self.entries.read();
+            entries
+                .values()
+                .filter(|entry| takes(entry))
+                .cloned()
+                .collect()
+        };
+        taken
+            .iter()
+            .filter(|entry| self.remove(&entry.key, entry.facts.id, cause))
+            .count()
+    }
+
     /// Takes one entry out, unless another has taken its place.
-    fn remove(&self, key: &Key, id: EntryId, cause: RemovalCause) {
+    fn remove(&self, key: &Key, id: EntryId, cause: RemovalCause) -> bool {
         let mut driver = self.driver.lock();
         let mut entries = self.entries.write();
         if entries.get(key).is_some_and(|entry| entry.facts.id == id)
@@ -177,7 +274,9 @@ impl Cache {
             drop(entries);
             self.bytes.fetch_sub(entry.facts.bytes, Ordering::Relaxed);
             driver.on_remove(id, cause);
+            return true;
         }
+        false
     }
 }
 
@@ -186,9 +285,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{FakePolicy, answer, key, ticket};
-
-    const COST: Duration = Duration::from_secs(2);
+    use crate::testing::{FakePolicy, key, new_entry};
 
     fn cache(entries: u64) -> (FakePolicy, Cache) {
         let policy = FakePolicy::default();
@@ -204,7 +301,7 @@ mod tests {
     }
 
     fn insert(cache: &Cache, number: u8) -> EntryId {
-        cache.insert(&ticket(number), answer("Paris"), COST);
+        cache.insert(new_entry(number, "Paris"));
         cache.entries.read()[&key(number)].facts.id
     }
 
@@ -215,13 +312,14 @@ mod tests {
     #[test]
     fn what_was_stored_is_found_under_its_key_only() {
         let (_, cache) = cache(9);
-        assert_eq!(cache.insert(&ticket(1), answer("Paris"), COST), Stored::Yes);
-        let entry = cache.lookup(&key(1)).expect("it is held");
+        assert_eq!(cache.insert(new_entry(1, "Paris")), Stored::Yes);
+        let entry = cache.lookup(&key(1), None).expect("it is held");
         assert_eq!(
-            (entry.answer.text().as_str(), entry.facts.cost_ms),
-            ("Paris", 2000)
+            (&*entry.question.summary, entry.facts.cost_ms),
+            ("q1", 2000)
         );
-        assert!(cache.lookup(&key(2)).is_none());
+        assert_eq!(entry.hits(), 1);
+        assert!(cache.lookup(&key(2), None).is_none());
         let gauges = cache.gauges();
         assert_eq!((gauges.entries, gauges.bytes), (1, entry.facts.bytes));
     }
@@ -230,7 +328,7 @@ mod tests {
     fn the_policys_victim_leaves() {
         let (policy, cache) = cache(2);
         let (one, two) = (insert(&cache, 1), insert(&cache, 2));
-        cache.lookup(&key(1));
+        cache.lookup(&key(1), None);
         policy.0.lock().victims = vec![EntryId(u64::MAX), two, one];
         let three = insert(&cache, 3);
         assert_eq!(
@@ -254,7 +352,7 @@ mod tests {
         let (_policy_without_victims, cache) = cache(2);
         insert(&cache, 1);
         insert(&cache, 2);
-        cache.lookup(&key(1));
+        cache.lookup(&key(1), None);
         insert(&cache, 3);
         assert_eq!(
             [1, 2, 3].map(|number| holds(&cache, number)),
@@ -291,7 +389,7 @@ mod tests {
             policy.0.lock().restores = restores;
             policy
         });
-        cache.lookup(&key(1));
+        cache.lookup(&key(1), None);
         cache.replace_eviction(Box::new(knowing.clone()));
         assert_eq!(knowing.told(), ["restore"]);
         cache.replace_eviction(Box::new(ignorant.clone()));
@@ -317,12 +415,12 @@ mod tests {
     #[test]
     fn an_answer_that_outlived_its_time_is_gone() {
         let (policy, cache) = cache(9);
-        let short = Ticket {
+        let short = || NewEntry {
             ttl: Some(Duration::ZERO),
-            ..ticket(1)
+            ..new_entry(1, "Paris")
         };
-        assert_eq!(cache.insert(&short, answer("Paris"), COST), Stored::Yes);
-        assert!(cache.lookup(&key(1)).is_none());
+        assert_eq!(cache.insert(short()), Stored::Yes);
+        assert!(cache.lookup(&key(1), None).is_none());
         assert_eq!(cache.gauges().entries, 0);
         assert!(
             policy
@@ -330,6 +428,80 @@ mod tests {
                 .last()
                 .is_some_and(|last| last.starts_with("Expired"))
         );
+        cache.insert(short());
+        insert(&cache, 2);
+        assert_eq!((cache.sweep(), cache.gauges().entries), (1, 1));
+    }
+
+    #[test]
+    fn an_answer_older_than_asked_for_is_passed_over_and_stays() {
+        let (_, cache) = cache(9);
+        insert(&cache, 1);
+        assert!(cache.lookup(&key(1), Some(Duration::ZERO)).is_none());
+        assert!(
+            cache
+                .lookup(&key(1), Some(Duration::from_mins(1)))
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn what_is_purged_is_gone_and_the_policy_knows() {
+        let (policy, cache) = cache(9);
+        let tagged = |number| NewEntry {
+            tags: vec!["blue".to_owned()],
+            ..new_entry(number, "Paris")
+        };
+        let ids = [1, 2, 3, 4].map(|number| {
+            cache.insert(if number < 3 {
+                tagged(number)
+            } else {
+                new_entry(number, "Paris")
+            });
+            cache.peek(&key(number)).expect("it is held").facts.id
+        });
+        policy.told();
+        assert_eq!(cache.purge(&Purge::Key(key(4))), 1);
+        assert_eq!(policy.told(), [format!("Purged {}", ids[3])]);
+        assert_eq!(cache.purge(&Purge::Tag("blue".to_owned())), 2);
+        assert_eq!(cache.purge(&Purge::Model("other".to_owned())), 0);
+        assert_eq!(cache.purge(&Purge::Model("m".to_owned())), 1);
+        assert_eq!(cache.purge(&Purge::All), 0);
+        assert_eq!((cache.gauges().entries, cache.gauges().bytes), (0, 0));
+    }
+
+    #[test]
+    fn tighter_limits_take_hold_at_once() {
+        let (_, cache) = cache(9);
+        for number in 1..=4 {
+            insert(&cache, number);
+        }
+        let capacity = Capacity {
+            entries: 2,
+            bytes: 1 << 20,
+        };
+        cache.set_limits(CacheLimits {
+            capacity,
+            ttl: None,
+        });
+        assert_eq!(cache.gauges().entries, 2);
+        assert_eq!(cache.gauges().capacity_entries, 2);
+    }
+
+    #[test]
+    fn the_nearest_request_is_the_one_that_differs_least() {
+        let (_, cache) = cache(9);
+        insert(&cache, 1);
+        insert(&cache, 2);
+        let mut asked = cache.peek(&key(2)).and_then(|entry| entry.question.body());
+        asked.as_mut().expect("it is kept")["temperature"] = 1.into();
+        let asked = asked.expect("it is kept");
+        let (entry, differences) = cache
+            .nearest(deja_chat::Endpoint::ChatCompletions, &asked)
+            .expect("there are two");
+        assert_eq!(entry.key, key(2));
+        assert_eq!(differences.len(), 1);
+        assert_eq!(differences[0].pointer, "/temperature");
     }
 
     #[test]
@@ -346,10 +518,7 @@ mod tests {
     fn what_is_larger_than_the_cache_is_not_stored() {
         let (_, cache) = cache(9);
         let huge = "x".repeat(1 << 20);
-        assert_eq!(
-            cache.insert(&ticket(1), answer(&huge), COST),
-            Stored::TooLarge
-        );
+        assert_eq!(cache.insert(new_entry(1, &huge)), Stored::TooLarge);
         assert_eq!(cache.gauges().bytes, 0);
     }
 
@@ -361,7 +530,7 @@ mod tests {
             broken in any::<bool>(),
         ) {
             let policy = FakePolicy::default();
-            let capacity = Capacity { entries: 5, bytes: 1500 };
+            let capacity = Capacity { entries: 5, bytes: 6000 };
             let cache = Cache::new(CacheLimits { capacity, ttl: None }, Box::new(policy.clone()));
             for (stores, number, length) in steps {
                 {
@@ -370,9 +539,9 @@ mod tests {
                     script.victims = victims.iter().copied().map(EntryId).collect();
                 }
                 if stores {
-                    cache.insert(&ticket(number), answer(&"x".repeat(length)), COST);
+                    cache.insert(new_entry(number, &"x".repeat(length)));
                 } else {
-                    cache.lookup(&key(number));
+                    cache.lookup(&key(number), None);
                 }
                 let gauges = cache.gauges();
                 let held: u64 = cache.entries.read().values().map(|entry| entry.facts.bytes).sum();

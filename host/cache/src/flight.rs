@@ -6,33 +6,32 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use deja_chat::Event;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::{Entry, Key, Stored};
+use crate::{Entry, Key};
 
-/// The flights in the air, by key. `E` is what a fetch fails with.
-pub struct Flights<E> {
-    open: Open<E>,
+/// The flights in the air, by key: each tells events `T` and lands as `L`, or fails with `E`.
+pub struct Flights<T, L, E> {
+    open: Open<T, L, E>,
 }
 
-type Open<E> = Arc<Mutex<HashMap<Key, watch::Sender<Progress<E>>>>>;
+type Open<T, L, E> = Arc<Mutex<HashMap<Key, watch::Sender<Progress<T, L, E>>>>>;
 
 /// How far a flight is.
-struct Progress<E> {
-    events: Vec<Event>,
-    end: Option<Result<Option<Stored>, E>>,
+struct Progress<T, L, E> {
+    events: Vec<T>,
+    end: Option<Result<L, E>>,
 }
 
 /// A caller's part in a flight.
-pub enum Boarding<E> {
+pub enum Boarding<T, L, E> {
     /// The answer came in meanwhile.
     Landed(Arc<Entry>),
     /// Nobody fetches it yet: the caller does.
-    Lead(Permit<E>, Follower<E>),
+    Lead(Permit<T, L, E>, Follower<T, L, E>),
     /// Somebody fetches it already.
-    Join(Follower<E>),
+    Join(Follower<T, L, E>),
 }
 
 /// Why a flight ended without an answer.
@@ -46,7 +45,7 @@ pub enum FlightError<E> {
     Abandoned,
 }
 
-impl<E: Clone> Flights<E> {
+impl<T: Clone, L: Clone, E: Clone> Flights<T, L, E> {
     /// No flight yet.
     #[must_use]
     pub fn new() -> Self {
@@ -57,7 +56,11 @@ impl<E: Clone> Flights<E> {
 
     /// Joins the flight to this key, or leads a new one. `landed` looks the answer up once more,
     /// under the lock, so that nobody fetches what a leader has just stored.
-    pub fn board(&self, key: Key, landed: impl FnOnce() -> Option<Arc<Entry>>) -> Boarding<E> {
+    pub fn board(
+        &self,
+        key: Key,
+        landed: impl FnOnce() -> Option<Arc<Entry>>,
+    ) -> Boarding<T, L, E> {
         let mut open = self.open.lock();
         if let Some(progress) = open.get(&key) {
             return Boarding::Join(Follower::new(progress));
@@ -72,11 +75,11 @@ impl<E: Clone> Flights<E> {
 
     /// A flight that nobody else can join.
     #[must_use]
-    pub fn alone(&self) -> (Permit<E>, Follower<E>) {
+    pub fn alone(&self) -> (Permit<T, L, E>, Follower<T, L, E>) {
         self.start(None)
     }
 
-    fn start(&self, key: Option<Key>) -> (Permit<E>, Follower<E>) {
+    fn start(&self, key: Option<Key>) -> (Permit<T, L, E>, Follower<T, L, E>) {
         let progress = watch::Sender::new(Progress {
             events: Vec::new(),
             end: None,
@@ -93,32 +96,43 @@ impl<E: Clone> Flights<E> {
     }
 }
 
-impl<E: Clone> Default for Flights<E> {
+impl<T: Clone, L: Clone, E: Clone> Default for Flights<T, L, E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// The leader's duty to bring a flight to its end.
-pub struct Permit<E> {
-    open: Open<E>,
+pub struct Permit<T, L, E> {
+    open: Open<T, L, E>,
     key: Option<Key>,
-    progress: watch::Sender<Progress<E>>,
+    progress: watch::Sender<Progress<T, L, E>>,
 }
 
-impl<E> Permit<E> {
+impl<T, L, E> Permit<T, L, E> {
     /// Tells all followers what came.
-    pub fn tell(&self, event: Event) {
+    pub fn tell(&self, event: T) {
         self.progress
             .send_modify(|progress| progress.events.push(event));
     }
 
-    /// Ends the flight: the answer is whole and, if it was to be, stored; or the fetch failed.
-    pub fn end(self, how: Result<Option<Stored>, E>) {
+    /// Lands the flight. Who sees its last event knows how it landed.
+    pub fn land(self, last: Option<T>, landing: L) {
+        self.end(last, Ok(landing));
+    }
+
+    /// Ends the flight without an answer.
+    pub fn fail(self, error: E) {
+        self.end(None, Err(error));
+    }
+
+    fn end(self, last: Option<T>, how: Result<L, E>) {
         // Off the map first: who sees a failure and asks again must not join this flight.
         self.leave();
-        self.progress
-            .send_modify(|progress| progress.end = Some(how));
+        self.progress.send_modify(|progress| {
+            progress.events.extend(last);
+            progress.end = Some(how);
+        });
     }
 
     /// Waits until nobody follows, and then closes the flight to newcomers.
@@ -145,44 +159,45 @@ impl<E> Permit<E> {
     }
 }
 
-impl<E> Drop for Permit<E> {
+impl<T, L, E> Drop for Permit<T, L, E> {
     fn drop(&mut self) {
         self.leave();
     }
 }
 
 /// Sees a flight's events, from its first on.
-pub struct Follower<E> {
-    progress: watch::Receiver<Progress<E>>,
+pub struct Follower<T, L, E> {
+    progress: watch::Receiver<Progress<T, L, E>>,
     seen: usize,
 }
 
-impl<E: Clone> Follower<E> {
-    fn new(progress: &watch::Sender<Progress<E>>) -> Self {
+impl<T: Clone, L: Clone, E: Clone> Follower<T, L, E> {
+    fn new(progress: &watch::Sender<Progress<T, L, E>>) -> Self {
         Self {
             progress: progress.subscribe(),
             seen: 0,
         }
     }
 
-    /// What became of the answer after the last event, if it was to be stored.
+    /// How the flight landed, once its last event was seen.
     #[must_use]
-    pub fn stored(&self) -> Option<Stored> {
-        self.progress
-            .borrow()
+    pub fn landing(&self) -> Option<L> {
+        let progress = self.progress.borrow();
+        let over = self.seen == progress.events.len();
+        progress
             .end
-            .as_ref()?
+            .as_ref()
+            .filter(|_| over)?
             .as_ref()
             .ok()
-            .copied()
-            .flatten()
+            .cloned()
     }
 
     /// The next event; `None` after the last.
     ///
     /// # Errors
     /// The flight ended without an answer.
-    pub async fn next(&mut self) -> Result<Option<Event>, FlightError<E>> {
+    pub async fn next(&mut self) -> Result<Option<T>, FlightError<E>> {
         let seen = self.seen;
         let news = self
             .progress
@@ -198,30 +213,48 @@ impl<E: Clone> Follower<E> {
             Some(Ok(_)) | None => Ok(None),
         }
     }
+
+    /// Waits for the end, and tells how the flight landed.
+    ///
+    /// # Errors
+    /// The flight ended without an answer.
+    pub async fn land(&mut self) -> Result<L, FlightError<E>> {
+        let over = self.progress.wait_for(|now| now.end.is_some()).await;
+        let progress = over.map_err(|_| FlightError::Abandoned)?;
+        self.seen = progress.events.len();
+        match &progress.end {
+            Some(Ok(landing)) => Ok(landing.clone()),
+            Some(Err(error)) => Err(FlightError::Failed(error.clone())),
+            None => Err(FlightError::Abandoned),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{END, entry, key, text};
+    use crate::testing::{entry, key};
 
+    type TestFlights = Flights<&'static str, u8, &'static str>;
+    type TestFollower = Follower<&'static str, u8, &'static str>;
+    type TestPermit = Permit<&'static str, u8, &'static str>;
     type Error = FlightError<&'static str>;
 
-    fn lead(flights: &Flights<&'static str>) -> (Permit<&'static str>, Follower<&'static str>) {
+    fn lead(flights: &TestFlights) -> (TestPermit, TestFollower) {
         match flights.board(key(1), || None) {
             Boarding::Lead(permit, follower) => (permit, follower),
             Boarding::Join(_) | Boarding::Landed(_) => panic!("somebody leads already"),
         }
     }
 
-    fn join(flights: &Flights<&'static str>) -> Follower<&'static str> {
+    fn join(flights: &TestFlights) -> TestFollower {
         match flights.board(key(1), || None) {
             Boarding::Join(follower) => follower,
             Boarding::Lead(..) | Boarding::Landed(_) => panic!("nobody leads"),
         }
     }
 
-    async fn events(mut follower: Follower<&'static str>) -> Result<Vec<Event>, Error> {
+    async fn events(follower: &mut TestFollower) -> Result<Vec<&'static str>, Error> {
         let mut events = Vec::new();
         while let Some(event) = follower.next().await? {
             events.push(event);
@@ -231,43 +264,46 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_later_sees_all_from_the_first_event() {
-        let flights = Flights::new();
-        let (permit, leader) = lead(&flights);
-        permit.tell(text("Par"));
-        let late = join(&flights);
-        permit.tell(text("is"));
-        permit.tell(END);
-        let very_late = join(&flights);
-        permit.end(Ok(Some(Stored::Yes)));
-        let all = Ok(vec![text("Par"), text("is"), END]);
-        assert_eq!(leader.stored(), Some(Stored::Yes));
-        assert_eq!(events(leader).await, all);
-        assert_eq!(events(late).await, all);
-        assert_eq!(events(very_late).await, all);
+        let flights = TestFlights::new();
+        let (permit, mut leader) = lead(&flights);
+        permit.tell("Par");
+        let mut late = join(&flights);
+        permit.tell("is");
+        let mut very_late = join(&flights);
+        permit.land(Some("."), 7);
+        let all = Ok(vec!["Par", "is", "."]);
+        for follower in [&mut leader, &mut late, &mut very_late] {
+            assert_eq!(follower.landing(), None, "its end is not seen yet");
+            assert_eq!(events(follower).await, all);
+            assert_eq!(follower.landing(), Some(7));
+        }
+        assert_eq!(late.land().await, Ok(7));
     }
 
     #[tokio::test]
     async fn who_asks_again_after_a_failure_leads() {
-        let flights = Flights::new();
-        let (permit, leader) = lead(&flights);
-        permit.tell(text("Par"));
-        permit.end(Err("lost"));
-        assert_eq!(events(leader).await, Err(FlightError::Failed("lost")));
+        let flights = TestFlights::new();
+        let (permit, mut leader) = lead(&flights);
+        permit.tell("Par");
+        permit.fail("lost");
+        assert_eq!(leader.land().await, Err(FlightError::Failed("lost")));
+        assert_eq!(leader.landing(), None);
         lead(&flights);
     }
 
     #[tokio::test]
     async fn nobody_waits_for_a_leader_that_is_gone() {
-        let flights = Flights::new();
-        let (permit, leader) = lead(&flights);
+        let flights = TestFlights::new();
+        let (permit, mut leader) = lead(&flights);
         drop(permit);
-        assert_eq!(events(leader).await, Err(FlightError::Abandoned));
+        assert_eq!(events(&mut leader).await, Err(FlightError::Abandoned));
+        assert_eq!(leader.land().await, Err(FlightError::Abandoned));
         lead(&flights);
     }
 
     #[tokio::test]
     async fn a_flight_is_deserted_once_its_last_follower_leaves() {
-        let flights = Flights::new();
+        let flights = TestFlights::new();
         let (permit, leader) = lead(&flights);
         let other = join(&flights);
         drop(leader);
@@ -280,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_landed_meanwhile_is_not_fetched_again() {
-        let flights = Flights::<&str>::new();
+        let flights = TestFlights::new();
         let landed = entry("Paris");
         let boarding = flights.board(key(1), || Some(landed.clone()));
         assert!(matches!(boarding, Boarding::Landed(entry) if Arc::ptr_eq(&entry, &landed)));

@@ -3,12 +3,19 @@
 //! A keyer never makes a key. It says what does not matter; what is left is hashed here, so a
 //! field that nobody thought of stays in the key.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use crate::{Decision, EditError, KeyRequest, Keyer, PolicyError, Recipe, canonical, edit};
+use bytes::Bytes;
+
+use crate::{
+    Decision, Edit, EditError, KeyRequest, Keyer, PolicyError, Recipe, canonical,
+    digest::Digest,
+    edit,
+    headers::{HeaderRead, WatchedHeaders},
+};
 
 /// Changes whenever the same request comes to another key.
-const KEY_FORMAT: &[u8] = b"deja key 1";
+const KEY_FORMAT: &[u8] = b"deja key 2";
 
 /// The BLAKE3-256 digest of what matters in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,20 +30,36 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(blake3::Hash::from(self.0).to_hex().as_str())
     }
 }
 
-/// Whose answers a caller may see: a digest of the credentials, never they themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Partition([u8; 32]);
+/// A text that is no key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a key is 64 hexadecimal digits")]
+pub struct NotAKey;
 
-impl Partition {
-    /// The partition of those who show exactly these credentials; none is one as well.
+impl FromStr for Key {
+    type Err = NotAKey;
+
+    fn from_str(text: &str) -> Result<Self, NotAKey> {
+        blake3::Hash::from_hex(text)
+            .map(|hash| Self(hash.into()))
+            .map_err(|_| NotAKey)
+    }
+}
+
+/// What else must be the same, besides the body: whose answers they are, which backend gives them.
+/// A digest, so that credentials are never kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scope([u8; 32]);
+
+impl Scope {
+    /// The scope of exactly these parts, in this order.
     #[must_use]
-    pub fn of<'a>(credentials: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut digest = Digest::new();
-        credentials.into_iter().for_each(|part| digest.add(part));
+        parts.into_iter().for_each(|part| digest.add(part));
         Self(digest.finish())
     }
 }
@@ -61,6 +84,8 @@ pub struct Ticket {
     pub ttl: Option<Duration>,
     /// Names to purge by.
     pub tags: Vec<String>,
+    /// The body as it was hashed: canonical JSON.
+    pub body: Bytes,
 }
 
 /// Why the cache is left out. A key is never guessed.
@@ -77,7 +102,19 @@ pub enum BypassReason {
     BadEdit(#[from] EditError),
 }
 
+/// All that came of asking the keyers.
+#[derive(Debug)]
+pub struct Consultation {
+    /// The key, or why there is none.
+    pub keyed: Keyed,
+    /// The edits that were made, each with its keyer's name.
+    pub edits: Vec<(String, Edit)>,
+    /// The headers that a keyer read, each with the value that it saw.
+    pub headers_read: Vec<HeaderRead>,
+}
+
 /// Keyers in a row: each sees the body as the one before it left it.
+#[derive(Clone)]
 pub struct KeyerChain {
     keyers: Vec<Arc<dyn Keyer>>,
 }
@@ -89,22 +126,35 @@ impl KeyerChain {
         Self { keyers }
     }
 
-    /// The request's key in a caller's partition, or why it has none.
+    /// Asks the keyers about a request. Its key, if it gets one, is one of this scope.
     #[must_use]
-    pub fn key(&self, request: KeyRequest, partition: Partition) -> Keyed {
-        let mut draft = Draft::new(request);
-        for keyer in &self.keyers {
-            if let Err(reason) = draft.consult(keyer.as_ref()) {
-                return Keyed::Bypass(reason);
-            }
+    pub fn consult(&self, request: KeyRequest, scope: Scope) -> Consultation {
+        let headers = Arc::new(WatchedHeaders::new(request.headers.clone()));
+        let mut draft = Draft::new(KeyRequest {
+            headers: headers.clone(),
+            ..request
+        });
+        let consulted = self
+            .keyers
+            .iter()
+            .try_for_each(|keyer| draft.consult(keyer.as_ref()));
+        let edits = std::mem::take(&mut draft.edits);
+        let keyed = match consulted {
+            Ok(()) => Keyed::Cache(draft.finish(self, scope)),
+            Err(reason) => Keyed::Bypass(reason),
+        };
+        Consultation {
+            keyed,
+            edits,
+            headers_read: headers.read(),
         }
-        Keyed::Cache(draft.finish(self, partition))
     }
 }
 
 /// A request on its way through the chain.
 struct Draft {
     request: KeyRequest,
+    edits: Vec<(String, Edit)>,
     partitions: Vec<String>,
     store: bool,
     ttl_seconds: Option<u32>,
@@ -115,6 +165,7 @@ impl Draft {
     fn new(request: KeyRequest) -> Self {
         Self {
             request,
+            edits: Vec::new(),
             partitions: Vec::new(),
             store: true,
             ttl_seconds: None,
@@ -124,19 +175,22 @@ impl Draft {
 
     fn consult(&mut self, keyer: &dyn Keyer) -> Result<(), BypassReason> {
         match keyer.decide(&self.request)? {
-            Decision::Cache(recipe) => self.follow(recipe),
+            Decision::Cache(recipe) => self.follow(keyer, recipe),
             Decision::Lookup(recipe) => {
                 self.store = false;
-                self.follow(recipe)
+                self.follow(keyer, recipe)
             }
             Decision::Bypass(reason) => Err(BypassReason::Asked(reason)),
         }
     }
 
-    fn follow(&mut self, recipe: Recipe) -> Result<(), BypassReason> {
+    fn follow(&mut self, keyer: &dyn Keyer, recipe: Recipe) -> Result<(), BypassReason> {
         if !recipe.edits.is_empty() {
             self.request.body = Arc::new(edit::apply(&self.request.body, &recipe.edits)?);
         }
+        let edits = recipe.edits.into_iter();
+        self.edits
+            .extend(edits.map(|edit| (keyer.name().to_owned(), edit)));
         self.partitions.push(recipe.partition.unwrap_or_default());
         self.ttl_seconds = [self.ttl_seconds, recipe.ttl_seconds]
             .into_iter()
@@ -146,7 +200,8 @@ impl Draft {
         Ok(())
     }
 
-    fn finish(self, chain: &KeyerChain, partition: Partition) -> Ticket {
+    fn finish(self, chain: &KeyerChain, scope: Scope) -> Ticket {
+        let body = canonical::body(&self.request.body);
         let mut digest = Digest::new();
         digest.add(KEY_FORMAT);
         for (keyer, partition) in chain.keyers.iter().zip(&self.partitions) {
@@ -154,8 +209,8 @@ impl Draft {
             digest.add(partition.as_bytes());
         }
         digest.add(self.request.endpoint.name().as_bytes());
-        digest.add(&partition.0);
-        digest.add(&canonical::body(&self.request.body));
+        digest.add(&scope.0);
+        digest.add(&body);
         Ticket {
             key: Key(digest.finish()),
             store: self.store,
@@ -163,25 +218,8 @@ impl Draft {
                 .ttl_seconds
                 .map(|seconds| Duration::from_secs(seconds.into())),
             tags: self.tags,
+            body: body.into(),
         }
-    }
-}
-
-/// A digest of parts, each with its length, so that no two lists of parts run together.
-struct Digest(blake3::Hasher);
-
-impl Digest {
-    fn new() -> Self {
-        Self(blake3::Hasher::new())
-    }
-
-    fn add(&mut self, part: &[u8]) {
-        self.0.update(&(part.len() as u64).to_le_bytes());
-        self.0.update(part);
-    }
-
-    fn finish(self) -> [u8; 32] {
-        self.0.finalize().into()
     }
 }
 
@@ -196,6 +234,10 @@ mod tests {
     struct Fixed(&'static str, Decision);
 
     impl Keyer for Fixed {
+        fn name(&self) -> &str {
+            self.0
+        }
+
         fn identity(&self) -> &str {
             self.0
         }
@@ -208,6 +250,10 @@ mod tests {
     struct Broken;
 
     impl Keyer for Broken {
+        fn name(&self) -> &'static str {
+            "broken"
+        }
+
         fn identity(&self) -> &'static str {
             "broken"
         }
@@ -246,7 +292,9 @@ mod tests {
             headers: Arc::new(NoHeaders),
             body: Arc::new(body),
         };
-        chain.key(request, Partition::of(credentials.iter().copied()))
+        chain
+            .consult(request, Scope::of(credentials.iter().copied()))
+            .keyed
     }
 
     fn key(chain: &KeyerChain, body: Value, credentials: &[&[u8]]) -> Key {
@@ -325,6 +373,50 @@ mod tests {
             (ticket.store, ticket.ttl),
             (false, Some(Duration::from_secs(5)))
         );
+    }
+
+    #[test]
+    fn a_key_is_read_as_it_is_written() {
+        let written = key(&chain([]), json!({}), &[]);
+        assert_eq!(written.to_string().parse(), Ok(written));
+        assert_eq!("12".parse::<Key>(), Err(NotAKey));
+    }
+
+    #[test]
+    fn a_consultation_tells_edits_and_headers_read() {
+        struct Reading;
+
+        impl Keyer for Reading {
+            fn name(&self) -> &'static str {
+                "reading"
+            }
+
+            fn identity(&self) -> &'static str {
+                "reading"
+            }
+
+            fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {
+                request.headers.get("x-team");
+                Ok(Decision::Cache(removing("/user")))
+            }
+        }
+
+        let request = KeyRequest {
+            endpoint: Endpoint::ChatCompletions,
+            headers: Arc::new(NoHeaders),
+            body: Arc::new(json!({"user": "ada"})),
+        };
+        let consultation = KeyerChain::new(vec![Arc::new(Reading)]).consult(request, Scope::of([]));
+        assert_eq!(
+            consultation.headers_read,
+            [HeaderRead {
+                name: "x-team".into(),
+                value: None
+            }]
+        );
+        let (keyer, edit) = &consultation.edits[0];
+        assert_eq!((keyer.as_str(), edit.rule.as_str()), ("reading", "drop"));
+        assert!(matches!(consultation.keyed, Keyed::Cache(ticket) if ticket.body == "{}"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tracing::{debug, warn};
 
-use crate::{Gauges, Outcome, OutcomeKind, Stats};
+use crate::{Gauges, Outcome, OutcomeKind, Sample, Stats};
 
 /// Outcomes that are told to the stats policy in one call.
 const BATCH: usize = 64;
@@ -85,6 +85,16 @@ impl Ledger {
         })
     }
 
+    /// The policy's numbers, everything recorded so far in them; none where it fails.
+    pub fn samples(&self, gauges: &Gauges) -> Vec<Sample> {
+        let mut policy = self.policy.lock();
+        self.fold(policy.as_mut());
+        policy.samples(gauges).unwrap_or_else(|error| {
+            warn!(%error, "its samples are missing");
+            Vec::new()
+        })
+    }
+
     /// Puts another policy in place, which takes over what its predecessor counted.
     pub fn replace(&self, mut successor: Box<dyn Stats>) {
         let mut policy = self.policy.lock();
@@ -139,6 +149,16 @@ mod tests {
             json!({"from": "plugin", "entries": 7})
         );
         assert_eq!(policy.told(), ["Miss", "Hit", "report"]);
+    }
+
+    #[test]
+    fn samples_tell_all_that_was_recorded_before_or_are_missing() {
+        let (policy, ledger) = ledger();
+        ledger.record(outcome(OutcomeKind::Hit));
+        assert_eq!(ledger.samples(&GAUGES).len(), 1);
+        assert_eq!(policy.told(), ["Hit", "samples"]);
+        policy.0.lock().broken = true;
+        assert_eq!(ledger.samples(&GAUGES), []);
     }
 
     #[test]

@@ -1,34 +1,44 @@
 //! Keys, entries, the store and the policies it asks: no HTTP, no Wasm.
 //!
-//! [`KeyerChain`] makes a request's [`Key`], [`Cache`] holds answers under it, [`Flights`] lets
+//! [`KeyerChain`] makes a request's [`Key`], [`Memo`] remembers it, [`Cache`] holds answers under it, [`Flights`] lets
 //! those who ask for the same at once share one fetch, and [`Ledger`] takes in what happened.
 
 #![forbid(unsafe_code)]
 
 mod cache;
 mod canonical;
+mod difference;
+mod digest;
 mod edit;
 mod entry;
 mod eviction;
 mod flight;
+mod headers;
 mod key;
 mod ledger;
+mod memo;
 mod policy;
+mod question;
 #[cfg(test)]
 mod testing;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use cache::{Cache, CacheLimits, Stored};
+pub use cache::{Cache, CacheLimits, Purge, Stored};
+pub use deja_chat::Endpoint;
+pub use difference::Difference;
 pub use edit::{EditError, EditProblem};
-pub use entry::Entry;
+pub use entry::{Entry, NewEntry};
 pub use flight::{Boarding, FlightError, Flights, Follower, Permit};
-pub use key::{BypassReason, Key, Keyed, KeyerChain, Partition, Ticket};
+pub use headers::{HeaderRead, Headers};
+pub use key::{BypassReason, Consultation, Key, Keyed, KeyerChain, NotAKey, Scope, Ticket};
 pub use ledger::Ledger;
+pub use memo::{Memo, RawDigest, RawHasher, Recalled};
 pub use policy::{
-    Capacity, Change, Decision, Edit, Endpoint, EntryFacts, EntryId, Eviction, Gauges, Headers,
-    KeyRequest, Keyer, Outcome, OutcomeKind, PolicyError, Recipe, RemovalCause, Stats,
+    Capacity, Change, Decision, Edit, EntryFacts, EntryId, Eviction, Gauges, KeyRequest, Keyer,
+    Outcome, OutcomeKind, PolicyError, Recipe, RemovalCause, Sample, Stats,
 };
+pub use question::Question;
 
 /// Milliseconds since the Unix epoch.
 #[must_use]

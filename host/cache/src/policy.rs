@@ -9,8 +9,10 @@ use std::{
     },
 };
 
-use deja_chat::{Role, Text};
+use deja_chat::{Endpoint, Role, Text};
 use serde_json::Value;
+
+use crate::Headers;
 
 /// Why a policy gave no answer. Whoever asked falls back to a choice of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,6 +29,9 @@ pub struct PolicyError {
 
 /// Says what in a request does not matter.
 pub trait Keyer: Send + Sync {
+    /// The policy's name, for people.
+    fn name(&self) -> &str;
+
     /// What the policy is: name, version, code and configuration. Two keyers with the same identity
     /// decide alike, so their keys may meet.
     fn identity(&self) -> &str;
@@ -47,37 +52,15 @@ pub struct KeyRequest {
     pub body: Arc<Value>,
 }
 
-/// Looks up a header; the cache knows no HTTP.
-pub trait Headers: Send + Sync {
-    /// The first value of the header of this name, where it is text and no secret.
-    fn get(&self, name: &str) -> Option<&str>;
-}
-
 impl KeyRequest {
     /// The texts of one role that a model reads, in order.
     #[must_use]
     pub fn texts(&self, role: Role) -> Vec<Text> {
-        deja_chat::openai::texts(&self.body)
+        self.endpoint
+            .texts(&self.body)
             .into_iter()
             .filter(|text| text.role == role)
             .collect()
-    }
-}
-
-/// What a client can call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// `OpenAI`'s `POST /v1/chat/completions`.
-    ChatCompletions,
-}
-
-impl Endpoint {
-    /// The name that stands in the key; never change it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat-completions",
-        }
     }
 }
 
@@ -235,6 +218,9 @@ pub trait Stats: Send {
     /// The JSON object that stands under `cache` in `/health`.
     fn report(&mut self, gauges: &Gauges) -> Result<Value, PolicyError>;
 
+    /// Numbers for `/metrics`.
+    fn samples(&mut self, gauges: &Gauges) -> Result<Vec<Sample>, PolicyError>;
+
     /// The state, for the policy that takes over.
     fn save(&mut self) -> Result<Vec<u8>, PolicyError>;
 
@@ -276,6 +262,20 @@ pub enum OutcomeKind {
     Error,
 }
 
+impl OutcomeKind {
+    /// Its name in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Coalesced => "coalesced",
+            Self::Bypass => "bypass",
+            Self::Error => "error",
+        }
+    }
+}
+
 /// What only the host knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
@@ -289,4 +289,15 @@ pub struct Gauges {
     pub capacity_bytes: u64,
     /// Entries evicted since the start.
     pub evictions: u64,
+}
+
+/// One number for `/metrics`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The metric's name, as Prometheus spells it.
+    pub name: String,
+    /// Names and values of its labels.
+    pub labels: Vec<(String, String)>,
+    /// The number.
+    pub value: f64,
 }

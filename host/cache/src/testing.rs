@@ -2,21 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deja_chat::{Answer, Event, FinishReason, Usage};
+use deja_chat::{Answer, Endpoint};
 use parking_lot::Mutex;
+use serde_json::json;
 
 use crate::{
-    Entry, EntryFacts, EntryId, Eviction, Gauges, Headers, Key, Outcome, OutcomeKind, PolicyError,
-    RemovalCause, Stats, Ticket,
-};
-
-pub(crate) const USAGE: Usage = Usage {
-    prompt_tokens: 3,
-    completion_tokens: 2,
-};
-pub(crate) const END: Event = Event::End {
-    finish: FinishReason::Stop,
-    usage: USAGE,
+    Entry, EntryFacts, EntryId, Eviction, Gauges, Headers, Key, NewEntry, Outcome, OutcomeKind,
+    PolicyError, Question, RemovalCause, Sample, Stats,
 };
 
 pub(crate) struct NoHeaders;
@@ -31,35 +23,42 @@ pub(crate) fn key(number: u8) -> Key {
     Key::from_bytes([number; 32])
 }
 
-pub(crate) fn ticket(number: u8) -> Ticket {
-    Ticket {
+/// An answer that says this, to question number `number`.
+pub(crate) fn new_entry(number: u8, text: &str) -> NewEntry {
+    let question = json!({
+        "model": "m",
+        "messages": [{"role": "user", "content": format!("q{number}")}],
+    });
+    NewEntry {
         key: key(number),
-        store: true,
+        answer: Arc::new(answer(text)),
+        question: Question::new(
+            Endpoint::ChatCompletions,
+            question.to_string().as_bytes(),
+            true,
+        ),
+        cost: Duration::from_secs(2),
         ttl: None,
         tags: Vec::new(),
     }
 }
 
-pub(crate) fn text(text: &str) -> Event {
-    Event::Text(text.to_owned())
-}
-
-pub(crate) fn answer(text: &str) -> Answer {
-    Answer {
-        model: "m".to_owned(),
-        pieces: vec![text.to_owned()],
-        finish: FinishReason::Stop,
-        usage: USAGE,
-    }
+fn answer(text: &str) -> Answer {
+    let document = json!({
+        "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
+        "choices": [{
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "finish_reason": "stop",
+        }],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
+    });
+    Answer::from_document(Endpoint::ChatCompletions, document.to_string().as_bytes())
+        .expect("it is a whole answer")
 }
 
 pub(crate) fn entry(text: &str) -> Arc<Entry> {
-    Arc::new(Entry::new(
-        answer(text),
-        Duration::from_secs(1),
-        None,
-        Vec::new(),
-    ))
+    Arc::new(Entry::new(new_entry(1, text)))
 }
 
 pub(crate) fn outcome(kind: OutcomeKind) -> Outcome {
@@ -168,7 +167,16 @@ impl Stats for FakePolicy {
 
     fn report(&mut self, gauges: &Gauges) -> Result<serde_json::Value, PolicyError> {
         self.note("report".to_owned())?;
-        Ok(serde_json::json!({"from": "plugin", "entries": gauges.entries}))
+        Ok(json!({"from": "plugin", "entries": gauges.entries}))
+    }
+
+    fn samples(&mut self, _: &Gauges) -> Result<Vec<Sample>, PolicyError> {
+        self.note("samples".to_owned())?;
+        Ok(vec![Sample {
+            name: "fake".to_owned(),
+            labels: Vec::new(),
+            value: 1.0,
+        }])
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PolicyError> {

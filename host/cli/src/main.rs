@@ -2,20 +2,18 @@
 
 #![forbid(unsafe_code)]
 
+mod backends;
 mod config;
+mod explain;
+mod log;
 mod reload;
 mod serve;
 
-use std::{
-    io::{IsTerminal, stderr},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 
-use config::ConfigError;
+use config::{ConfigError, LogFormat};
 
 /// The exit code of a start that failed for its settings.
 const BAD_SETTINGS: u8 = 2;
@@ -36,6 +34,8 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
     },
+    /// Tells what becomes of a request, and why: its key, the edits, what comes nearest.
+    Explain(explain::Arguments),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -43,30 +43,15 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    log_to_stderr();
-    match arguments.command {
-        Command::Serve { config } => {
-            serve::serve(config).map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
+    let ended = match arguments.command {
+        Command::Serve { config } => serve::serve(config),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Worker => {
+            log::start(LogFormat::Human);
+            return deja_engine::run_worker();
         }
-        Command::Worker => deja_engine::run_worker(),
-    }
-}
-
-/// `DEJA_LOG` chooses what is logged: a level for all of Deja, like `debug`, or a filter in
-/// tracing's own language.
-fn log_to_stderr() {
-    let wanted = std::env::var("DEJA_LOG").unwrap_or_else(|_| "info".to_owned());
-    let filter = match wanted.parse::<LevelFilter>() {
-        Ok(level) => format!("warn,deja={level}"),
-        Err(_) => wanted,
     };
-    let filter = EnvFilter::new(filter);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(stderr)
-        .with_ansi(stderr().is_terminal())
-        .with_target(false)
-        .init();
+    ended.map_or_else(|error| fail(&error), |()| ExitCode::SUCCESS)
 }
 
 /// Prints the error and its causes: the one place where errors are printed.

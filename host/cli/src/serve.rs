@@ -3,24 +3,24 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
-use anyhow::{Context, bail};
-use deja_engine::{Engine, EngineError, Settings as EngineSettings, WorkerCommand};
-use deja_policy::{PluginHost, PluginSettings, Watcher};
-use deja_proxy::{Backend, Proxy, Server};
+use anyhow::Context;
+use deja_policy::{PluginHost, Watcher};
+use deja_proxy::{Proxy, Server};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
-use crate::{
-    config::{Config, ModelSettings},
-    reload::ConfigWatcher,
-};
+use crate::{backends::Running, config::Config, log, reload::ConfigWatcher};
 
 /// The configuration that is read if none is named.
 const DEFAULT_CONFIG: &str = "deja.toml";
+
+/// Time between two looks for answers that have outlived their time.
+const SWEEP: Duration = Duration::from_secs(30);
 
 /// Serves until the process is told to stop.
 pub(crate) fn serve(config: Option<PathBuf>) -> anyhow::Result<()> {
@@ -33,6 +33,7 @@ pub(crate) fn serve(config: Option<PathBuf>) -> anyhow::Result<()> {
         Some(path) => Config::read(path)?,
         None => Config::standard(),
     };
+    log::start(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -59,20 +60,20 @@ async fn serve_until_told(config: Config, path: Option<PathBuf>) -> anyhow::Resu
     let server = Server::bind(config.server).await?;
     let plugins = PluginHost::new(config.plugins.clone())?;
     let policies = plugins.load()?;
-    let engine = tokio::select! {
-        engine = start_engine(&config.model) => engine?,
+    let running = tokio::select! {
+        running = Running::start(&config.backends) => running?,
         () = signals.once() => return Ok(()),
     };
-    let backend = Backend::Engine(engine);
-    let proxy = Proxy::new(
-        config.proxy,
+    let proxy = Arc::new(Proxy::new(
+        config.proxy.clone(),
         config.cache,
-        backend,
+        running.routed(&config.backends)?,
         plugins.clone(),
         policies,
-    );
-    let proxy = Arc::new(proxy);
-    let live = Arc::new(Mutex::new(Live::start(config, &plugins, proxy.clone())?));
+    ));
+    tokio::spawn(sweep(Arc::downgrade(&proxy)));
+    let live = Live::start(config, running, &plugins, proxy.clone())?;
+    let live = Arc::new(Mutex::new(live));
     let _watcher = path
         .map(|path| watch_config(&path, live.clone()))
         .transpose()?;
@@ -84,60 +85,79 @@ async fn serve_until_told(config: Config, path: Option<PathBuf>) -> anyhow::Resu
     Ok(())
 }
 
-async fn start_engine(model: &ModelSettings) -> anyhow::Result<Engine> {
-    let worker =
-        WorkerCommand::this_program(["worker"]).context("cannot find this program's own file")?;
-    info!(path = %model.path.display(), "loading the model");
-    let settings = EngineSettings {
-        context_length: model.context_length,
-        start_timeout: model.start_timeout,
-        ..EngineSettings::new(&model.path, worker)
-    };
-    let engine = Engine::start(settings).await;
-    if let Err(error @ EngineError::ModelNotFound { .. }) = engine {
-        bail!(
-            "{error}; `cargo xtask setup` fetches the default one, `backend.model` names another"
-        );
+/// Forgets what has outlived its time, as long as the proxy lives.
+async fn sweep(proxy: Weak<Proxy>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let Some(proxy) = proxy.upgrade() else { return };
+        let swept = tokio::task::spawn_blocking(move || proxy.sweep()).await;
+        if let Ok(expired @ 1..) = swept {
+            debug!(expired, "answers outlived their time");
+        }
     }
-    Ok(engine?)
 }
 
 /// What can change while the server runs, as it is now.
 struct Live {
     config: Config,
+    running: Running,
     proxy: Arc<Proxy>,
     /// Has changed plugin files take effect.
     watcher: Watcher,
 }
 
 impl Live {
-    fn start(config: Config, plugins: &Arc<PluginHost>, proxy: Arc<Proxy>) -> anyhow::Result<Self> {
+    fn start(
+        config: Config,
+        running: Running,
+        plugins: &Arc<PluginHost>,
+        proxy: Arc<Proxy>,
+    ) -> anyhow::Result<Self> {
         let watcher = watch(plugins, &proxy)?;
         Ok(Self {
             config,
+            running,
             proxy,
             watcher,
         })
     }
 
-    /// Puts the plugins of another configuration in place, and names what has to wait.
-    fn apply(&mut self, new: Config) -> anyhow::Result<()> {
+    /// Puts another configuration in place, and names what has to wait.
+    fn apply(&mut self, mut new: Config) -> anyhow::Result<()> {
         let waiting = self.config.needs_restart(&new);
         if !waiting.is_empty() {
             warn!("a restart is needed for: {}", waiting.join(", "));
         }
-        let settings = PluginSettings {
-            capacity: self.config.plugins.capacity,
-            ..new.plugins
-        };
-        if settings != self.config.plugins {
-            let plugins = PluginHost::new(settings.clone())?;
-            let policies = plugins.load()?;
-            self.watcher = watch(&plugins, &self.proxy)?;
-            self.proxy.install(plugins, policies);
-            self.config.plugins = settings;
-            info!("the configured plugins are in place");
+        if new.plugins != self.config.plugins {
+            self.load_plugins(&new)?;
         }
+        new.server = self.config.server;
+        new.log = self.config.log;
+        self.reconfigure(&mut new)?;
+        self.config = new;
+        info!("the configuration is in place");
+        Ok(())
+    }
+
+    fn load_plugins(&mut self, new: &Config) -> anyhow::Result<()> {
+        let plugins = PluginHost::new(new.plugins.clone())?;
+        let policies = plugins.load()?;
+        self.watcher = watch(&plugins, &self.proxy)?;
+        self.proxy.install(plugins, policies);
+        info!("the configured plugins are in place");
+        Ok(())
+    }
+
+    fn reconfigure(&mut self, new: &mut Config) -> anyhow::Result<()> {
+        let running = self.running.with(&new.backends)?;
+        if running.has_all(&new.backends) {
+            self.running = running;
+        } else {
+            // An engine that waits for a restart has all backends wait: their order matters.
+            new.backends.clone_from(&self.config.backends);
+        }
+        let backends = self.running.routed(&new.backends)?;
+        self.proxy.reconfigure(&new.proxy, new.cache, &backends);
         Ok(())
     }
 }

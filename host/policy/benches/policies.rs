@@ -12,11 +12,11 @@ use deja_cache::{
 };
 use deja_policy::{Limits, PluginChoice, PluginHost, PluginSettings, Policies};
 use divan::{Bencher, counter::ItemsCount};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 
-const KEYERS: [&str; 2] = ["exact", "ignore-case-and-space"];
+const KEYERS: [&str; 3] = ["claude-code", "exact", "ignore-case-and-space"];
 const QUESTION: &str = "What is the capital of France? ";
 
 fn main() {
@@ -34,7 +34,6 @@ fn key_a_request_of_50_kilobytes(bencher: Bencher<'_, '_>, keyer: &str) {
 }
 
 fn key(bencher: Bencher<'_, '_>, keyer: &str, questions: usize) {
-    let keyer = policies(keyer).keyers.remove(0);
     let content = QUESTION.repeat(questions);
     let body = json!({
         "model": "m",
@@ -42,6 +41,16 @@ fn key(bencher: Bencher<'_, '_>, keyer: &str, questions: usize) {
         "temperature": 0,
         "max_tokens": 100,
     });
+    decide(bencher, keyer, body);
+}
+
+#[divan::bench(args = KEYERS)]
+fn key_a_request_of_claude_code(bencher: Bencher<'_, '_>, keyer: &str) {
+    decide(bencher, keyer, claude_code());
+}
+
+fn decide(bencher: Bencher<'_, '_>, keyer: &str, body: Value) {
+    let keyer = policies(keyer).keyers.remove(0);
     let (headers, body) = (Arc::new(NoHeaders), Arc::new(body));
     let request = KeyRequest {
         endpoint: Endpoint::ChatCompletions,
@@ -49,6 +58,46 @@ fn key(bencher: Bencher<'_, '_>, keyer: &str, questions: usize) {
         body,
     };
     bencher.bench_local(|| keyer.decide(&request).expect("decides"));
+}
+
+/// A first request of a session, of 50 kilobytes: half of them system prompt, half tools.
+fn claude_code() -> Value {
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let marked =
+        |text: &str| json!({"type": "text", "text": text, "cache_control": {"type": "ephemeral"}});
+    let prompt = "# Tone\nBe \"brief\" and right; say what you did, and where.\n".repeat(400);
+    json!({
+        "model": "m",
+        "max_tokens": 128_000,
+        "metadata": {"user_id": r#"{"device_id":"d","session_id":"s"}"#},
+        "system": [
+            text("x-anthropic-billing-header: cc_version=2.1.330.aad; cc_entrypoint=sdk-cli; cch=36ee5;"),
+            marked("You are an agent."),
+            marked(&prompt),
+        ],
+        "tools": (0..12).rev().map(tool).collect::<Vec<_>>(),
+        "messages": [
+            {"role": "user", "content": [
+                text("<system-reminder>\n# gitStatus\nCurrent branch: main\n</system-reminder>"),
+                text("<system-reminder>\nSessionStart:resume hook success: ok\n</system-reminder>"),
+                text("What is the capital of France?"),
+            ]},
+            {"role": "system", "content": "# Environment\n - Platform: linux\n".repeat(20)},
+        ],
+    })
+}
+
+fn tool(number: u32) -> Value {
+    let parameter =
+        json!({"type": "string", "description": "The absolute path of the file to read"});
+    let parameters: Map<_, _> = (0..6)
+        .map(|number| (format!("parameter_{number}"), parameter.clone()))
+        .collect();
+    json!({
+        "name": format!("tool_{number:02}"),
+        "description": "Reads a file.\n\n- Give its absolute path.\n".repeat(25),
+        "input_schema": {"type": "object", "properties": parameters, "required": ["parameter_0"]},
+    })
 }
 
 #[divan::bench(args = [1, 64])]
@@ -98,7 +147,7 @@ fn fold(bencher: Bencher<'_, '_>, batch: usize) {
         .bench_local(|| stats.fold(&outcomes).expect("folds"));
 }
 
-#[divan::bench(args = ["exact", "ignore-case-and-space", "lru", "standard"], sample_count = 10)]
+#[divan::bench(args = ["claude-code", "exact", "ignore-case-and-space", "lru", "standard"], sample_count = 10)]
 fn compile(bencher: Bencher<'_, '_>, name: &str) {
     let mut config = Config::new();
     config.epoch_interruption(true);

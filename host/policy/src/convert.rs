@@ -1,8 +1,8 @@
 //! Between the contract's types and the cache's.
 
 use deja_cache::{
-    Capacity, Change, Decision, Edit, EntryFacts, Gauges, Outcome, OutcomeKind, Recipe,
-    RemovalCause,
+    Capacity, Change, Decision, Edit, Endpoint, EntryFacts, Gauges, Outcome, OutcomeKind, Recipe,
+    RemovalCause, Sample,
 };
 
 use crate::contract::{eviction, http_request, keyer, stats};
@@ -134,6 +134,28 @@ impl From<Outcome> for stats::Event {
             prompt_tokens: outcome.prompt_tokens,
             output_tokens: outcome.output_tokens,
             bytes: outcome.bytes,
+        }
+    }
+}
+
+impl From<stats::Sample> for Sample {
+    fn from(sample: stats::Sample) -> Self {
+        Self {
+            name: sample.name,
+            labels: sample.labels,
+            value: sample.value,
+        }
+    }
+}
+
+impl From<Endpoint> for http_request::Endpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        match endpoint {
+            Endpoint::ChatCompletions => Self::ChatCompletions,
+            Endpoint::Completions => Self::Completions,
+            Endpoint::Embeddings => Self::Embeddings,
+            Endpoint::Messages => Self::Messages,
+            Endpoint::CountTokens => Self::Other,
         }
     }
 }

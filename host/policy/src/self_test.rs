@@ -65,11 +65,13 @@ fn entry(id: u64) -> EntryFacts {
 /// A hit and a miss, and their report.
 pub(crate) fn stats(stats: &mut impl Stats) -> Result<(), PolicyError> {
     stats.fold(&[OutcomeKind::Miss, OutcomeKind::Hit].map(outcome))?;
-    stats.report(&Gauges {
+    let gauges = Gauges {
         entries: 1,
         bytes: 1024,
         ..Gauges::default()
-    })?;
+    };
+    stats.report(&gauges)?;
+    stats.samples(&gauges)?;
     stats.save().map(drop)
 }
 

@@ -10,7 +10,11 @@ use crate::error::{PluginError, Problem};
 use crate::settings::PluginKind;
 
 /// The components that need no file.
-const BUILT_IN: [(&str, &[u8]); 3] = [
+const BUILT_IN: [(&str, &[u8]); 4] = [
+    (
+        "claude-code",
+        include_bytes!("../../../plugins/dist/claude-code.wasm"),
+    ),
     ("exact", include_bytes!("../../../plugins/dist/exact.wasm")),
     ("lru", include_bytes!("../../../plugins/dist/lru.wasm")),
     (

@@ -77,7 +77,7 @@ impl<I: Accounting> Stateful<I> {
         &mut self,
         call: impl FnOnce(&I::Functions, &mut Store<Sandbox>, ResourceAny) -> wasmtime::Result<R>,
     ) -> Result<R, PolicyError> {
-        self.about.count_call();
+        let _counted = self.about.count_call();
         let mut open = match self.open.take() {
             Some(open) => open,
             None => self

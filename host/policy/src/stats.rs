@@ -1,6 +1,6 @@
 //! Stats components over WebAssembly.
 
-use deja_cache::{Gauges, Outcome, PolicyError, Stats};
+use deja_cache::{Gauges, Outcome, PolicyError, Sample, Stats};
 use serde_json::Value;
 
 use crate::contract::stats::{Event, GuestIndices};
@@ -31,6 +31,14 @@ impl Stats for WasmStats {
             Ok(_) => Err(self.0.useless("the report is not a JSON object")),
             Err(error) => Err(self.0.useless(&format!("the report is not JSON: {error}"))),
         }
+    }
+
+    fn samples(&mut self, gauges: &Gauges) -> Result<Vec<Sample>, PolicyError> {
+        let gauges = (*gauges).into();
+        let samples = self.0.call(|functions, store, collector| {
+            functions.collector().call_samples(store, collector, gauges)
+        })?;
+        Ok(samples.into_iter().map(Sample::from).collect())
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PolicyError> {

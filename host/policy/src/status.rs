@@ -1,6 +1,7 @@
 //! What is loaded and how it fares, for `/health`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use deja_cache::PolicyError;
 use parking_lot::Mutex;
@@ -36,6 +37,8 @@ pub struct PluginStatus {
     pub loaded_at_ms: u64,
     /// Calls since it was loaded.
     pub calls: u64,
+    /// Microseconds that they took.
+    pub busy_us: u64,
     /// Calls since it was loaded that failed.
     pub failures: u64,
     /// The last failed call's error.
@@ -55,6 +58,7 @@ pub(crate) struct About {
     pub(crate) hash: blake3::Hash,
     loaded_at_ms: u64,
     calls: AtomicU64,
+    busy_ns: AtomicU64,
     failures: AtomicU64,
     last_error: Mutex<Option<String>>,
 }
@@ -75,6 +79,7 @@ impl About {
             hash: artifact.hash,
             loaded_at_ms: deja_cache::now_ms(),
             calls: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
         }
@@ -85,14 +90,19 @@ impl About {
         format!("{}@{} {}", self.component, self.version, self.hash)
     }
 
-    /// Counts a call.
-    pub(crate) fn count_call(&self) {
+    /// Counts a call, and the time until the guard is dropped.
+    pub(crate) fn count_call(&self) -> Counted<'_> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        Counted {
+            about: self,
+            started: Instant::now(),
+        }
     }
 
     /// Forgets the calls of the self-test.
     pub(crate) fn forget_calls(&self) {
         self.calls.store(0, Ordering::Relaxed);
+        self.busy_ns.store(0, Ordering::Relaxed);
     }
 
     /// Counts a failed call, besides [`count_call`](Self::count_call), and says it to the caller.
@@ -118,9 +128,23 @@ impl About {
             blake3: self.hash.to_string(),
             loaded_at_ms: self.loaded_at_ms,
             calls: self.calls.load(Ordering::Relaxed),
+            busy_us: self.busy_ns.load(Ordering::Relaxed) / 1000,
             failures: self.failures.load(Ordering::Relaxed),
             last_error: self.last_error.lock().clone(),
             rejected,
         }
+    }
+}
+
+/// A call under way.
+pub(crate) struct Counted<'a> {
+    about: &'a About,
+    started: Instant,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        let took = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.about.busy_ns.fetch_add(took, Ordering::Relaxed);
     }
 }

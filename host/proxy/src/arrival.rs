@@ -1,73 +1,151 @@
-//! An answer that comes from the model, and its way to one client.
+//! An answer that comes from a backend, and its way to one client.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use deja_cache::{FlightError, Follower, Stored};
-use deja_chat::{
-    Answer, Delivery, Event,
-    openai::{self, Envelope},
-};
-use deja_engine::EngineError;
+use deja_cache::{FlightError, Stored};
+use deja_chat::{Api, Delivery, FrameKind, Fresh, anthropic, openai};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
-use hyper::body::Frame;
+use hyper::{HeaderMap, body::Frame};
 
 use crate::{
+    backend::FetchError,
     error::Error,
-    reply::{self, Frames, Reply},
+    fetch::{Follower, Landing, Progress},
+    reply::{self, Reply},
     tally::Tally,
 };
 
-/// An answer that comes from the model, as far as it has to be before its reply can begin. A
+/// An answer that comes from a backend, as far as it has to be before its reply can begin. A
 /// failure up to here gets a status of its own, or another try.
-pub(crate) enum Arrival {
-    /// It is all there.
-    Whole {
-        answer: Answer,
-        stored: Option<Stored>,
-    },
-    /// Its first event is there.
-    Begun {
-        first: Event,
-        rest: Follower<EngineError>,
-        frames: Frames,
-    },
+pub(crate) struct Arrival {
+    headers: Arc<HeaderMap>,
+    content: Content,
+}
+
+enum Content {
+    /// It is all there, for one who wants a document.
+    Document(Landing),
+    /// It is all there, for one who wants a stream.
+    Replay(Landing, bool),
+    /// It begins.
+    Live(Box<Live>),
 }
 
 impl Arrival {
-    /// Waits for as much of the flight's answer as this delivery needs.
+    /// Waits for as much of the flight's answer as this delivery needs, or until the client needs a
+    /// sign of life.
     pub(crate) async fn of(
-        mut flight: Follower<EngineError>,
+        mut flight: Follower,
         delivery: Delivery,
-        model: &str,
-    ) -> Result<Self, FlightError<EngineError>> {
-        match delivery {
+        api: Api,
+        keep_alive: Duration,
+    ) -> Result<Self, Error> {
+        let mut headers = Arc::default();
+        let content = match delivery {
             Delivery::Whole => {
-                let mut events = Vec::new();
-                while let Some(event) = flight.next().await? {
-                    events.push(event);
+                if let Some(Progress::Begun(theirs)) = flight.next().await? {
+                    headers = theirs;
                 }
-                let answer = Answer::from_events(model, events).ok_or(FlightError::Abandoned)?;
-                Ok(Self::Whole {
-                    answer,
-                    stored: flight.stored(),
-                })
+                Content::Document(landed(&mut flight).await?)
             }
             Delivery::Stream { usage } => {
-                let first = flight.next().await?.ok_or(FlightError::Abandoned)?;
-                let frames = Frames::new(Envelope::fresh(model), usage);
-                Ok(Self::Begun {
+                let begin = begin(&mut flight, &mut headers);
+                let first = match tokio::time::timeout(keep_alive, begin).await {
+                    Ok(Ok(Some(first))) => Some(first),
+                    Ok(Ok(None)) => {
+                        let content = match landed(&mut flight).await? {
+                            odd @ Landing::Odd { .. } => Content::Document(odd),
+                            landing => Content::Replay(landing, usage),
+                        };
+                        return Ok(Self { headers, content });
+                    }
+                    Ok(Err(error)) => return Err(error.into()),
+                    Err(_) => None,
+                };
+                Content::Live(Box::new(Live {
                     first,
+                    begun: false,
                     rest: flight,
-                    frames,
-                })
+                    usage,
+                    api,
+                    keep_alive,
+                    tally: None,
+                }))
             }
+        };
+        Ok(Self { headers, content })
+    }
+
+    /// The same without the backend's own headers: they speak of the request that led.
+    pub(crate) fn without_headers(self) -> Self {
+        Self {
+            headers: Arc::default(),
+            ..self
         }
     }
 
     /// Whether the answer is known to be held now.
     pub(crate) fn is_stored(&self) -> bool {
+        matches!(
+            &self.content,
+            Content::Document(landing) | Content::Replay(landing, _) if landing.is_stored()
+        )
+    }
+
+    /// The reply, which goes on as the answer does.
+    pub(crate) fn reply(self, mut tally: Tally) -> Reply {
+        let mut reply = match self.content {
+            Content::Document(landing) => {
+                let document = landing.document();
+                tally.landed(&landing, document.len());
+                reply::json(document)
+            }
+            Content::Replay(landing, usage) => {
+                let stream = landing.stream(usage);
+                tally.landed(&landing, stream.len());
+                reply::event_stream(reply::whole(stream))
+            }
+            Content::Live(mut live) => {
+                live.tally = Some(tally);
+                let body = StreamBody::new(stream::unfold(Some(live), Live::step));
+                reply::event_stream(body.boxed_unsync())
+            }
+        };
+        reply::add(&mut reply, &self.headers);
+        reply
+    }
+}
+
+/// Waits for the first frame; `None` if the answer came as a document.
+async fn begin(
+    flight: &mut Follower,
+    headers: &mut Arc<HeaderMap>,
+) -> Result<Option<(Bytes, FrameKind)>, FlightError<FetchError>> {
+    loop {
+        match flight.next().await? {
+            Some(Progress::Begun(theirs)) => *headers = theirs,
+            Some(Progress::Frame(frame, kind)) => return Ok(Some((frame, kind))),
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Waits for the end of an answer of which nothing was passed on yet.
+async fn landed(flight: &mut Follower) -> Result<Landing, Error> {
+    match flight.land().await? {
+        Landing::Partial { error, .. }
+        | Landing::Odd {
+            document: None,
+            error,
+        } => Err(Error::Fetch(error)),
+        landing => Ok(landing),
+    }
+}
+
+impl Landing {
+    fn is_stored(&self) -> bool {
         matches!(
             self,
             Self::Whole {
@@ -77,68 +155,142 @@ impl Arrival {
         )
     }
 
-    /// The reply, which goes on as the answer does.
-    pub(crate) fn reply(self, mut tally: Tally) -> Reply {
+    /// The document, as it came where it came as one.
+    fn document(&self) -> Bytes {
         match self {
-            Self::Whole { answer, .. } => {
-                answer.events().for_each(|event| tally.event(&event));
-                reply::json(openai::completion(&Envelope::fresh(&answer.model), &answer))
+            Self::Whole {
+                document: Some(document),
+                ..
             }
-            Self::Begun {
-                first,
-                rest,
-                frames,
-            } => {
-                let live = Live {
-                    first: Some(first),
-                    rest,
-                    frames,
-                    tally,
-                };
-                let body = StreamBody::new(stream::unfold(Some(live), Live::step));
-                reply::event_stream(body.boxed_unsync())
+            | Self::Odd {
+                document: Some(document),
+                ..
+            } => document.clone(),
+            Self::Whole { answer, .. } => answer.document(&Fresh::new()),
+            Self::Odd { .. } | Self::Partial { .. } => Bytes::new(),
+        }
+    }
+
+    /// The stream that says the same.
+    fn stream(&self, usage: bool) -> Bytes {
+        match self {
+            Self::Whole { answer, .. } => answer.stream(&Fresh::new(), usage).unwrap_or_default(),
+            Self::Odd { .. } | Self::Partial { .. } => Bytes::new(),
+        }
+    }
+}
+
+impl Tally {
+    /// The answer came to its end, which the client is about to see.
+    fn landed(&mut self, landing: &Landing, bytes: usize) {
+        self.passed(bytes);
+        match landing {
+            Landing::Whole { answer, .. } => {
+                self.usage(answer.usage());
+                self.ended();
             }
+            Landing::Odd { .. } => self.ended(),
+            Landing::Partial { error, .. } => self.broke_off(error.to_string()),
         }
     }
 }
 
 /// A stream on its way to a client.
 struct Live {
-    first: Option<Event>,
-    rest: Follower<EngineError>,
-    frames: Frames,
-    tally: Tally,
+    /// The first frame, if it is there already.
+    first: Option<(Bytes, FrameKind)>,
+    /// Whether a frame of the answer was passed on.
+    begun: bool,
+    rest: Follower,
+    /// Whether the client wants the token counts.
+    usage: bool,
+    api: Api,
+    keep_alive: Duration,
+    /// Set when the reply begins.
+    tally: Option<Tally>,
 }
 
-type Step = Option<(Result<Frame<Bytes>, Infallible>, Option<Live>)>;
+type Step = Option<(Result<Frame<Bytes>, Infallible>, Option<Box<Live>>)>;
 
 impl Live {
-    async fn step(live: Option<Self>) -> Step {
+    /// The next bytes, and the rest of the stream if there is one.
+    async fn step(live: Option<Box<Self>>) -> Step {
         let mut live = live?;
-        let next = match live.first.take() {
-            Some(first) => Ok(Some(first)),
-            None => live.rest.next().await,
-        };
-        let (frames, live) = match next {
-            Ok(event) => live.pass_on(&event?),
-            Err(error) => live.fail(&error.into()),
-        };
-        Some((Ok(Frame::data(Bytes::from(frames))), live))
+        loop {
+            let next = match live.first.take() {
+                Some(first) => Ok(Ok(Some(first))),
+                None => tokio::time::timeout(live.keep_alive, live.next()).await,
+            };
+            return match next {
+                Err(_) => {
+                    let sign = Bytes::from_static(live.api.sign_of_life().as_bytes());
+                    Some((Ok(Frame::data(sign)), Some(live)))
+                }
+                Ok(Ok(Some((_, FrameKind::Usage)))) if !live.usage => continue,
+                Ok(Ok(Some((frame, _)))) => Some(live.pass_on(frame)),
+                Ok(Ok(None)) => live.end(),
+                Ok(Err(error)) => Some(live.fail(&error.into())),
+            };
+        }
     }
 
-    /// The frames of an event, and the rest of the stream if there is one. The end is recorded
-    /// before the client can see it.
-    fn pass_on(mut self, event: &Event) -> (String, Option<Self>) {
-        self.tally.event(event);
-        let frames = self.frames.of(event);
-        let rest = (!matches!(event, Event::End { .. })).then_some(self);
-        (frames, rest)
+    async fn next(&mut self) -> Result<Option<(Bytes, FrameKind)>, FlightError<FetchError>> {
+        begin(&mut self.rest, &mut Arc::default()).await
+    }
+
+    /// A frame. Where it is the last, the end is recorded before the client can see it.
+    fn pass_on(
+        mut self: Box<Self>,
+        frame: Bytes,
+    ) -> (Result<Frame<Bytes>, Infallible>, Option<Box<Self>>) {
+        self.begun = true;
+        let is_early = |landing: &Landing| matches!(landing, Landing::Partial { .. });
+        let landing = self.rest.landing().filter(|landing| !is_early(landing));
+        if let Some(tally) = &mut self.tally {
+            match &landing {
+                Some(landing) => tally.landed(landing, frame.len()),
+                None => tally.passed(frame.len()),
+            }
+        }
+        let rest = landing.is_none().then_some(self);
+        (Ok(Frame::data(frame)), rest)
+    }
+
+    /// Nothing more comes in frames: the backend stopped early, or sent a document after all.
+    fn end(mut self: Box<Self>) -> Step {
+        let landing = self.rest.landing()?;
+        if let Landing::Partial {
+            error,
+            is_told: false,
+        } = landing
+        {
+            return Some(self.fail(&Error::Fetch(error)));
+        }
+        let bytes = if self.begun {
+            Bytes::new()
+        } else {
+            landing.stream(self.usage)
+        };
+        if let Some(tally) = &mut self.tally {
+            tally.landed(&landing, bytes.len());
+        }
+        (!bytes.is_empty()).then_some((Ok(Frame::data(bytes)), None))
     }
 
     /// An error, without the frame that would make the stream look whole.
-    fn fail(mut self, error: &Error) -> (String, Option<Self>) {
-        self.tally.failed();
-        tracing::warn!(%error, "an answer broke off");
-        (format!("data: {}\n\n", error.body()), None)
+    fn fail(
+        mut self: Box<Self>,
+        error: &Error,
+    ) -> (Result<Frame<Bytes>, Infallible>, Option<Box<Self>>) {
+        if let Some(tally) = &mut self.tally {
+            tally.broke_off(error.to_string());
+        }
+        let body = error.body(self.api);
+        let body = String::from_utf8_lossy(&body);
+        let frame = match self.api {
+            Api::OpenAi => openai::error_frame(&body),
+            Api::Anthropic => anthropic::error_frame(&body),
+        };
+        (Ok(Frame::data(frame)), None)
     }
 }

@@ -21,6 +21,12 @@ pub(crate) enum CacheStatus {
     },
     /// The model had been asked by somebody else already.
     Collapsed { key: Key },
+    /// The model was asked because the request wanted a new answer, or none stored.
+    Request {
+        key: Key,
+        /// Whether the answer is known to be held now.
+        stored: bool,
+    },
     /// The model was asked, the cache left out.
     Bypass { reason: BypassReason },
 }
@@ -39,14 +45,20 @@ impl fmt::Display for CacheStatus {
                 key,
                 time_left: None,
             } => write!(f, "hit; key=\"{key}\""),
-            Self::Miss { key, stored: true } => write!(f, "fwd=miss; stored; key=\"{key}\""),
-            Self::Miss { key, stored: false } => write!(f, "fwd=miss; key=\"{key}\""),
+            Self::Miss { key, stored } => write!(f, "fwd=miss{}; key=\"{key}\"", held(*stored)),
+            Self::Request { key, stored } => {
+                write!(f, "fwd=request{}; key=\"{key}\"", held(*stored))
+            }
             Self::Collapsed { key } => write!(f, "fwd=miss; collapsed; key=\"{key}\""),
             Self::Bypass { reason } => {
                 write!(f, "fwd=bypass; detail={}", quoted(&reason.to_string()))
             }
         }
     }
+}
+
+fn held(stored: bool) -> &'static str {
+    if stored { "; stored" } else { "" }
 }
 
 /// A string of RFC 8941, which holds printable ASCII only.

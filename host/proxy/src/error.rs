@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use deja_cache::FlightError;
 use deja_chat::{
-    BadRequest,
+    Api, BadRequest, anthropic,
     openai::{self, ErrorKind},
+    translate,
 };
-use deja_engine::EngineError;
 use hyper::StatusCode;
+
+use crate::backend::{FetchError, Refusal};
+
+/// How soon a client is told to come back when all places are taken.
+const BUSY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a request was not answered.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +34,7 @@ pub(crate) enum Error {
         limit: usize,
     },
     /// The body did not come in time.
-    #[error("the body did not arrive within {} s", timeout.as_secs())]
+    #[error("the body did not arrive within {} s", timeout.as_secs_f32())]
     BodyTimeout {
         /// The limit.
         timeout: Duration,
@@ -53,18 +58,44 @@ pub(crate) enum Error {
         /// The method it takes.
         allowed: &'static str,
     },
-    /// The engine gave no answer.
+    /// No backend answers for this model.
+    #[error("no backend answers for the model `{0}`")]
+    UnknownModel(String),
+    /// The model's backend has no such call.
+    #[error("the backend {backend} cannot answer {path}")]
+    Unsupported {
+        /// Its name.
+        backend: String,
+        /// What was called.
+        path: &'static str,
+    },
+    /// As many requests as allowed are being answered.
+    #[error("all {limit} places are taken")]
+    Busy {
+        /// The limit.
+        limit: usize,
+    },
+    /// The caller wants a held answer or none, and none is held.
+    #[error("no answer is held, and the request allows no other")]
+    NotCached,
+    /// Only who is trusted may do this.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// There is no such entry.
+    #[error("no entry is held under this key")]
+    UnknownKey,
+    /// A backend gave no answer.
     #[error(transparent)]
-    Engine(EngineError),
+    Fetch(FetchError),
     /// Whoever fetched the answer is gone.
     #[error("the answer was given up before it was whole")]
     Abandoned,
 }
 
-impl From<FlightError<EngineError>> for Error {
-    fn from(error: FlightError<EngineError>) -> Self {
+impl From<FlightError<FetchError>> for Error {
+    fn from(error: FlightError<FetchError>) -> Self {
         match error {
-            FlightError::Failed(error) => Self::Engine(error),
+            FlightError::Failed(error) => Self::Fetch(error),
             FlightError::Abandoned => Self::Abandoned,
         }
     }
@@ -77,21 +108,52 @@ impl Error {
             Self::BadJson(_)
             | Self::NotAnObject
             | Self::BadRequest(_)
-            | Self::UnreadableBody(_)
-            | Self::Engine(EngineError::ContextExceeded { .. } | EngineError::Template { .. }) => {
-                StatusCode::BAD_REQUEST
-            }
+            | Self::Unsupported { .. }
+            | Self::UnreadableBody(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NotFound { .. } | Self::UnknownModel(_) | Self::UnknownKey => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Engine(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Engine(_) | Self::Abandoned => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Fetch(error) => error.status(),
+            Self::Abandoned => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
-    /// The reply's body, in `OpenAI`'s shape.
-    pub(crate) fn body(&self) -> String {
+    /// The reply's body, in the client's API's shape. An upstream's own words are passed on.
+    pub(crate) fn body(&self, api: Api) -> Vec<u8> {
+        if let Some(refusal) = self.refusal() {
+            return refusal.body_for(api);
+        }
+        match api {
+            Api::OpenAi => self.openai_body(),
+            Api::Anthropic => anthropic::error(self.status().as_u16(), &self.to_string()),
+        }
+        .into_bytes()
+    }
+
+    /// The upstream's own error, if it is one.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Fetch(FetchError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// When the same request is worth another try.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { .. } => Some(BUSY_PAUSE),
+            Self::Fetch(error) => error.retry_after(),
+            _ => None,
+        }
+    }
+
+    fn openai_body(&self) -> String {
         let kind = if self.status().is_client_error() {
             ErrorKind::InvalidRequest
         } else {
@@ -100,21 +162,11 @@ impl Error {
         openai::error(kind, &self.to_string(), self.field(), self.code())
     }
 
-    /// When the same request is worth another try.
-    pub(crate) fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Engine(EngineError::WorkerUnavailable { retry_after }) => Some(*retry_after),
-            Self::Engine(error) if error.is_retryable() => Some(Duration::from_secs(1)),
-            _ => None,
-        }
-    }
-
     fn field(&self) -> Option<&str> {
         match self {
             Self::BadRequest(error) => error.field.as_deref(),
-            Self::Engine(EngineError::ContextExceeded { .. } | EngineError::Template { .. }) => {
-                Some("messages")
-            }
+            Self::UnknownModel(_) => Some("model"),
+            Self::Fetch(error) => error.field(),
             _ => None,
         }
     }
@@ -126,10 +178,29 @@ impl Error {
             Self::BodyTooLarge { .. } => Some("body_too_large"),
             Self::BodyTimeout { .. } => Some("body_timeout"),
             Self::NotFound { .. } => Some("unknown_url"),
-            Self::Engine(EngineError::ContextExceeded { .. }) => Some("context_length_exceeded"),
-            Self::Engine(EngineError::WorkerLost { .. }) => Some("worker_lost"),
-            Self::Engine(EngineError::WorkerUnavailable { .. }) => Some("worker_unavailable"),
-            _ => None,
+            Self::UnknownModel(_) => Some("model_not_found"),
+            Self::Unsupported { .. } => Some("unsupported_endpoint"),
+            Self::Busy { .. } => Some("too_many_requests"),
+            Self::NotCached => Some("not_cached"),
+            Self::UnknownKey => Some("unknown_key"),
+            Self::Fetch(error) => error.code(),
+            Self::UnreadableBody(_)
+            | Self::MethodNotAllowed { .. }
+            | Self::Forbidden(_)
+            | Self::Abandoned => None,
         }
+    }
+}
+
+impl Refusal {
+    /// The upstream's words, in the client's API's shape.
+    fn body_for(&self, api: Api) -> Vec<u8> {
+        let status = self.status.as_u16();
+        let translated = match api {
+            api if api == self.api => return self.body.to_vec(),
+            Api::OpenAi => translate::error_to_openai(status, &self.body),
+            Api::Anthropic => translate::error_to_anthropic(status, &self.body),
+        };
+        translated.to_string().into_bytes()
     }
 }

@@ -1,16 +1,49 @@
-//! `GET /health`: how the whole thing is doing.
+//! `GET /health` and `GET /metrics`: how the whole thing is doing.
 
 use serde_json::{Value, json};
 
-use crate::pipeline::Proxy;
+use crate::{backend::Backend, metrics::Snapshot, pipeline::Proxy};
 
-/// What `/health` shows. Under `cache` stands what the stats component reported.
+/// What `/health` shows. Under `cache` stands what the stats component reported, under `backend`
+/// the first of the `backends`.
 pub(crate) fn health(proxy: &Proxy) -> Value {
+    let rules = proxy.rules.load();
+    let backends: Vec<Value> = rules
+        .backends
+        .iter()
+        .map(|routed| {
+            let mut health = routed.backend.health();
+            health["name"] = routed.name.as_str().into();
+            health
+        })
+        .collect();
+    let well = rules.backends.iter().all(|routed| routed.backend.is_well());
     json!({
-        "status": if proxy.backend.is_well() { "ok" } else { "degraded" },
+        "status": if well { "ok" } else { "degraded" },
         "version": env!("CARGO_PKG_VERSION"),
         "cache": proxy.ledger.report(&proxy.cache.gauges()),
-        "backend": proxy.backend.health(),
+        "backend": backends.first(),
+        "backends": backends,
         "plugins": proxy.plugins.load().status(),
+        "in_flight": proxy.metrics.in_flight(),
+    })
+}
+
+/// What `/metrics` shows.
+pub(crate) fn metrics(proxy: &Proxy) -> String {
+    let gauges = proxy.cache.gauges();
+    let rules = proxy.rules.load();
+    let restarts = rules.backends.iter().filter_map(|routed| {
+        let Backend::Engine(engine) = &routed.backend else {
+            return None;
+        };
+        Some((routed.name.clone(), engine.state().restarts.into()))
+    });
+    proxy.metrics.text(Snapshot {
+        in_flight: proxy.metrics.in_flight(),
+        gauges,
+        plugins: proxy.plugins.load().status(),
+        restarts: restarts.collect(),
+        samples: proxy.ledger.samples(&gauges),
     })
 }

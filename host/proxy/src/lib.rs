@@ -5,20 +5,32 @@
 
 #![forbid(unsafe_code)]
 
+mod admin;
 mod arrival;
 mod backend;
 mod cache_status;
+mod client;
+mod cors;
 mod decode;
+mod directives;
 mod error;
+mod fetch;
 mod health;
+mod metrics;
 mod pipeline;
 mod reply;
 mod router;
+mod rules;
 mod server;
 mod settings;
 mod tally;
 
-pub use backend::Backend;
+pub use backend::{
+    Backend, Backends, Pattern, PatternError, Routed, Upstream, UpstreamError, UpstreamSettings,
+};
+pub use client::client_builder;
+pub use deja_chat::Api;
 pub use pipeline::Proxy;
+pub use reqwest::Url;
 pub use server::{Server, ServerError};
-pub use settings::{PartitionBy, ProxySettings, ServerSettings};
+pub use settings::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};

@@ -1,28 +1,25 @@
 //! The request path, from top to bottom.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use deja_cache::{
     Boarding, BypassReason, Cache, CacheLimits, Endpoint, Entry, Flights, Key, Keyed, KeyerChain,
-    Ledger, OutcomeKind, Permit, Stored, Ticket,
+    Ledger, OutcomeKind, Recalled, Ticket,
 };
-use deja_chat::{Answer, ChatRequest, Delivery, Event};
-use deja_engine::EngineError;
 use deja_policy::{PluginHost, Policies, Replacement};
 use hyper::{Request, body::Incoming};
-use tracing::debug;
 
 use crate::{
     arrival::Arrival,
-    backend::Backend,
+    backend::{Backends, FetchError, Order, Route},
     cache_status::CacheStatus,
-    decode::{Call, decode},
+    decode::{Asked, Call},
     error::Error,
+    fetch::{self, Fetch, Landing, Progress},
+    metrics::Metrics,
     reply::{self, Reply},
+    rules::Rules,
     settings::ProxySettings,
     tally::Tally,
 };
@@ -30,15 +27,30 @@ use crate::{
 /// How often a caller that joined a flight tries again when the flight fails.
 const TRIES: usize = 3;
 
-/// Answers requests: from the cache if it can, else from the model.
+/// Answers requests: from the cache if it can, else from a backend.
 pub struct Proxy {
-    settings: ProxySettings,
-    keyers: ArcSwap<KeyerChain>,
-    flights: Flights<EngineError>,
+    pub(crate) rules: ArcSwap<Rules>,
     pub(crate) cache: Cache,
     pub(crate) ledger: Arc<Ledger>,
-    pub(crate) backend: Backend,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) plugins: ArcSwap<PluginHost>,
+    flights: Flights<Progress, Landing, FetchError>,
+}
+
+/// What a request is answered with.
+enum Answered {
+    /// An answer that was held.
+    Found(Arc<Entry>, Recalled),
+    /// One that a backend gives.
+    Coming(Arrival, CacheStatus),
+}
+
+/// A request on its way, and all that is known of it.
+struct Journey<'a> {
+    rules: &'a Rules,
+    call: &'a Call,
+    asked: &'a Asked,
+    route: Route,
 }
 
 impl Proxy {
@@ -47,17 +59,17 @@ impl Proxy {
     pub fn new(
         settings: ProxySettings,
         limits: CacheLimits,
-        backend: Backend,
+        backends: Backends,
         plugins: Arc<PluginHost>,
         policies: Policies,
     ) -> Self {
+        let keyers = KeyerChain::new(policies.keyers);
         Self {
-            settings,
-            keyers: ArcSwap::from_pointee(KeyerChain::new(policies.keyers)),
+            rules: ArcSwap::from_pointee(Rules::new(settings, keyers, backends)),
             cache: Cache::new(limits, policies.eviction),
             flights: Flights::new(),
             ledger: Arc::new(Ledger::new(policies.stats)),
-            backend,
+            metrics: Arc::new(Metrics::new()),
             plugins: ArcSwap::new(plugins),
         }
     }
@@ -67,149 +79,161 @@ impl Proxy {
         endpoint: Endpoint,
         http: Request<Incoming>,
     ) -> Result<Reply, Error> {
-        let mut tally = Tally::start(self.ledger.clone());
-        let call = decode(endpoint, http, &self.settings).await?;
-        let ticket = match self.key(&call) {
-            Keyed::Cache(ticket) => ticket,
-            Keyed::Bypass(reason) => return self.bypass(&call, reason, tally).await,
-        };
-        tally.keyed(ticket.key);
-        match self.cache.lookup(&ticket.key) {
-            Some(entry) => Ok(hit(&entry, ticket.key, call.delivery, tally)),
-            None => self.coalesce(&call, ticket, tally).await,
+        let rules = self.rules.load_full();
+        let mut tally = Tally::start(self.ledger.clone(), self.metrics.clone(), endpoint);
+        match self.find(&rules, endpoint, http, &mut tally).await {
+            Ok(Answered::Found(entry, recalled)) => {
+                let (reply, bytes) = hit(&entry, recalled);
+                tally.hit(&entry, bytes);
+                Ok(reply)
+            }
+            Ok(Answered::Coming(arrival, status)) => {
+                Ok(reply::with_status(arrival.reply(tally), &status))
+            }
+            Err(error) => {
+                tally.refused(&error);
+                Err(error)
+            }
         }
     }
 
-    fn key(&self, call: &Call) -> Keyed {
-        let partition = call.partition(self.settings.partition);
-        self.keyers.load().key(call.key_request(), partition)
+    /// Finds an answer, or has one made.
+    async fn find(
+        self: &Arc<Self>,
+        rules: &Rules,
+        endpoint: Endpoint,
+        http: Request<Incoming>,
+        tally: &mut Tally,
+    ) -> Result<Answered, Error> {
+        tally.admit(rules.settings.max_requests)?;
+        let call = Call::read(endpoint, http, &rules.settings).await?;
+        if let Some(recalled) = rules.memo.recall(&call.digest, &*call.headers)
+            && let Some(entry) = self.lookup(&call, &recalled.key)
+        {
+            tally.keyed(recalled.key);
+            return Ok(Answered::Found(entry, recalled));
+        }
+        let asked = call.parse()?;
+        let Some(route) = rules.backends.route(&asked.model) else {
+            return Err(Error::UnknownModel(asked.model));
+        };
+        let journey = Journey {
+            rules,
+            call: &call,
+            asked: &asked,
+            route,
+        };
+        let ticket = match journey.key() {
+            Keyed::Cache(ticket) => ticket,
+            Keyed::Bypass(reason) => return self.bypass(&journey, reason, tally).await,
+        };
+        tally.keyed(ticket.key);
+        match self.lookup(&call, &ticket.key) {
+            Some(entry) => Ok(Answered::Found(entry, journey.recalled(ticket.key))),
+            None if call.directives.only_if_cached => Err(Error::NotCached),
+            None if call.directives.is_special() => self.refresh(&journey, ticket, tally).await,
+            None => self.coalesce(&journey, ticket, tally).await,
+        }
+    }
+
+    fn lookup(&self, call: &Call, key: &Key) -> Option<Arc<Entry>> {
+        if call.directives.no_cache {
+            return None;
+        }
+        self.cache.lookup(key, call.directives.max_age)
     }
 
     /// Fetches the answer, or joins whoever fetches it already.
     async fn coalesce(
         self: &Arc<Self>,
-        call: &Call,
+        journey: &Journey<'_>,
         ticket: Ticket,
-        mut tally: Tally,
-    ) -> Result<Reply, Error> {
-        let request = self.backend.prepare(call)?;
+        tally: &mut Tally,
+    ) -> Result<Answered, Error> {
+        let order = journey.order()?;
         let key = ticket.key;
         let mut tries = 0..TRIES;
         loop {
-            let (flight, joined) = match self.flights.board(key, || self.cache.lookup(&key)) {
-                Boarding::Landed(entry) => return Ok(hit(&entry, key, call.delivery, tally)),
+            let (flight, joined) = match self.flights.board(key, || self.lookup(journey.call, &key))
+            {
+                Boarding::Landed(entry) => {
+                    return Ok(Answered::Found(entry, journey.recalled(key)));
+                }
                 Boarding::Join(flight) => (flight, true),
                 Boarding::Lead(permit, flight) => {
-                    self.lead(permit, request.clone(), Some(ticket.clone()));
+                    let fetch = journey.fetch(self, order.clone(), Some(ticket.clone()));
+                    fetch::lead(permit, fetch);
                     (flight, false)
                 }
             };
-            let arrival = Arrival::of(flight, call.delivery, self.backend.model()).await;
-            match arrival {
+            match journey.arrival(flight).await {
                 // Whoever leads gets its own error; the others try for themselves.
                 Err(_) if joined && tries.next().is_some() => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
+                Ok(arrival) if joined => {
+                    tally.answered(OutcomeKind::Coalesced);
+                    let arrival = arrival.without_headers();
+                    return Ok(Answered::Coming(arrival, CacheStatus::Collapsed { key }));
+                }
                 Ok(arrival) => {
+                    tally.answered(OutcomeKind::Miss);
                     let stored = arrival.is_stored();
-                    let (kind, status) = if joined {
-                        (OutcomeKind::Coalesced, CacheStatus::Collapsed { key })
-                    } else {
-                        (OutcomeKind::Miss, CacheStatus::Miss { key, stored })
-                    };
-                    tally.fetched(kind);
-                    return Ok(reply::with_status(arrival.reply(tally), &status));
+                    return Ok(Answered::Coming(arrival, CacheStatus::Miss { key, stored }));
                 }
             }
         }
     }
 
-    /// Asks the model, the cache left out.
-    async fn bypass(
+    /// Fetches an answer for one who wants a new one, or none stored: nobody shares it.
+    async fn refresh(
         self: &Arc<Self>,
-        call: &Call,
-        reason: BypassReason,
-        mut tally: Tally,
-    ) -> Result<Reply, Error> {
-        let request = self.backend.prepare(call)?;
-        let (permit, flight) = self.flights.alone();
-        self.lead(permit, request, None);
-        let arrival = Arrival::of(flight, call.delivery, self.backend.model()).await?;
-        tally.fetched(OutcomeKind::Bypass);
-        Ok(reply::with_status(
-            arrival.reply(tally),
-            &CacheStatus::Bypass { reason },
+        journey: &Journey<'_>,
+        ticket: Ticket,
+        tally: &mut Tally,
+    ) -> Result<Answered, Error> {
+        let key = ticket.key;
+        let ticket = Some(ticket).filter(|_| !journey.call.directives.no_store);
+        let arrival = self.fetch_alone(journey, ticket).await?;
+        tally.answered(OutcomeKind::Miss);
+        let stored = arrival.is_stored();
+        Ok(Answered::Coming(
+            arrival,
+            CacheStatus::Request { key, stored },
         ))
     }
 
-    /// Leads a flight, in a task of its own: the client may leave.
-    fn lead(
+    /// Asks the backend, the cache left out.
+    async fn bypass(
         self: &Arc<Self>,
-        permit: Permit<EngineError>,
-        request: ChatRequest,
-        ticket: Option<Ticket>,
-    ) {
-        let proxy = self.clone();
-        tokio::spawn(async move {
-            match proxy.fetch(&permit, request, ticket).await {
-                Ok(Landing::Whole(stored)) => permit.end(Ok(stored)),
-                Ok(Landing::GivenUp) => drop(permit),
-                Err(error) => permit.end(Err(error)),
-            }
-        });
-    }
-
-    async fn fetch(
-        self: &Arc<Self>,
-        permit: &Permit<EngineError>,
-        request: ChatRequest,
-        ticket: Option<Ticket>,
-    ) -> Result<Landing, EngineError> {
-        let started = Instant::now();
-        let ticket = ticket.filter(|ticket| ticket.store);
-        let mut generation = self.backend.generate(request);
-        let mut events = Vec::new();
-        loop {
-            let next = tokio::select! {
-                next = generation.next() => next,
-                () = permit.deserted(), if ticket.is_none() => return Ok(Landing::GivenUp),
-            };
-            let Some(event) = next.transpose()? else {
-                return Ok(Landing::GivenUp);
-            };
-            events.push(event.clone());
-            if matches!(event, Event::Text(_)) {
-                permit.tell(event);
-                continue;
-            }
-            // Stored before anybody sees the end, so that who asks again then gets a hit.
-            let stored = self.store(ticket, events, started.elapsed()).await;
-            permit.tell(event);
-            return Ok(Landing::Whole(stored));
+        journey: &Journey<'_>,
+        reason: BypassReason,
+        tally: &mut Tally,
+    ) -> Result<Answered, Error> {
+        if journey.call.directives.only_if_cached {
+            return Err(Error::NotCached);
         }
+        let arrival = self.fetch_alone(journey, None).await?;
+        tally.answered(OutcomeKind::Bypass);
+        Ok(Answered::Coming(arrival, CacheStatus::Bypass { reason }))
     }
 
-    /// Stores a whole answer, off the threads that serve: the eviction policy takes its time.
-    async fn store(
+    async fn fetch_alone(
         self: &Arc<Self>,
+        journey: &Journey<'_>,
         ticket: Option<Ticket>,
-        events: Vec<Event>,
-        cost: Duration,
-    ) -> Option<Stored> {
-        let ticket = ticket?;
-        let answer = Answer::from_events(self.backend.model(), events)?;
-        let proxy = self.clone();
-        let store = move || {
-            let stored = proxy.cache.insert(&ticket, answer, cost);
-            debug!(key = %ticket.key, ?stored, "an answer came in whole");
-            stored
-        };
-        tokio::task::spawn_blocking(store).await.ok()
+    ) -> Result<Arrival, Error> {
+        let (permit, flight) = self.flights.alone();
+        fetch::lead(permit, journey.fetch(self, journey.order()?, ticket));
+        journey.arrival(flight).await
     }
 
     /// Puts policies in place that were loaded anew. Requests under way keep the old ones.
     pub fn replace(&self, replacement: Replacement) {
         match replacement {
-            Replacement::Keyers(keyers) => self.keyers.store(Arc::new(KeyerChain::new(keyers))),
+            Replacement::Keyers(keyers) => {
+                let keyers = KeyerChain::new(keyers);
+                self.rules.rcu(|rules| rules.with_keyers(keyers.clone()));
+            }
             Replacement::Eviction(eviction) => self.cache.replace_eviction(eviction),
             Replacement::Stats(stats) => self.ledger.replace(stats),
         }
@@ -223,26 +247,78 @@ impl Proxy {
         self.plugins.store(plugins);
     }
 
+    /// Goes by other settings, limits and backends from the next request on.
+    pub fn reconfigure(&self, settings: &ProxySettings, limits: CacheLimits, backends: &Backends) {
+        self.rules
+            .rcu(|rules| rules.with_settings(settings.clone(), backends.clone()));
+        self.cache.set_limits(limits);
+    }
+
+    /// Forgets the answers that have outlived their time; returns how many.
+    pub fn sweep(&self) -> usize {
+        self.cache.sweep()
+    }
+
     /// Ends what the proxy runs.
     pub async fn shutdown(&self) {
-        self.backend.shutdown().await;
+        let rules = self.rules.load_full();
+        for routed in rules.backends.iter() {
+            routed.backend.shutdown().await;
+        }
     }
 }
 
-/// How a fetch ended, if it did not fail.
-enum Landing {
-    /// With a whole answer, and what became of it if it was to be stored.
-    Whole(Option<Stored>),
-    /// Before the answer was whole: nobody waited for it any more, or nothing more came.
-    GivenUp,
+impl Journey<'_> {
+    /// The request's key, which is remembered.
+    fn key(&self) -> Keyed {
+        let request = self.call.key_request(self.asked);
+        let scope = self.call.scope(&self.route);
+        let consultation = self.rules.keyers.consult(request, scope);
+        if let Keyed::Cache(ticket) = &consultation.keyed {
+            self.rules.memo.remember(
+                self.call.digest,
+                self.recalled(ticket.key),
+                consultation.headers_read,
+            );
+        }
+        consultation.keyed
+    }
+
+    fn recalled(&self, key: Key) -> Recalled {
+        Recalled {
+            key,
+            delivery: self.asked.delivery,
+        }
+    }
+
+    fn order(&self) -> Result<Order, Error> {
+        Order::new(&self.route, self.call, self.asked)
+    }
+
+    fn fetch(&self, proxy: &Arc<Proxy>, order: Order, ticket: Option<Ticket>) -> Fetch {
+        Fetch {
+            proxy: proxy.clone(),
+            backend: self.route.to.clone(),
+            endpoint: self.call.endpoint,
+            order,
+            ticket: ticket.filter(|ticket| ticket.store),
+            limit: self.rules.settings.max_answer_bytes,
+            keeps_requests: self.rules.settings.keep_requests,
+        }
+    }
+
+    async fn arrival(&self, flight: fetch::Follower) -> Result<Arrival, Error> {
+        let keep_alive = self.rules.settings.keep_alive;
+        Arrival::of(flight, self.asked.delivery, self.call.api(), keep_alive).await
+    }
 }
 
-/// A reply from the cache.
-fn hit(entry: &Entry, key: Key, delivery: Delivery, mut tally: Tally) -> Reply {
-    tally.hit(entry);
+/// A reply from the cache, and the bytes of its body.
+fn hit(entry: &Entry, recalled: Recalled) -> (Reply, usize) {
     let status = CacheStatus::Hit {
-        key,
+        key: recalled.key,
         time_left: entry.time_left(),
     };
-    reply::with_status(reply::kept(entry, delivery), &status)
+    let (reply, bytes) = reply::kept(entry, recalled.delivery);
+    (reply::with_status(reply, &status), bytes)
 }

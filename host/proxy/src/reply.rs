@@ -4,19 +4,19 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use deja_cache::Entry;
-use deja_chat::{
-    Delivery, Event,
-    openai::{self, Envelope},
-};
+use deja_chat::{Api, Delivery, Fresh};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
-    Response,
+    HeaderMap, Response,
     header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
 };
 
 use crate::{cache_status::CacheStatus, error::Error};
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// What a client gets.
 pub(crate) type Reply = Response<Body>;
@@ -25,13 +25,20 @@ pub(crate) type Reply = Response<Body>;
 pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// A JSON document.
-pub(crate) fn json(document: String) -> Reply {
-    typed("application/json", Full::from(document).boxed_unsync())
+pub(crate) fn json(document: Bytes) -> Reply {
+    typed(JSON, whole(document))
+}
+
+/// Text in the format of Prometheus.
+pub(crate) fn metrics(text: String) -> Reply {
+    const OPEN_METRICS: HeaderValue =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    typed(OPEN_METRICS, whole(text.into()))
 }
 
 /// Server-sent events.
 pub(crate) fn event_stream(events: Body) -> Reply {
-    let mut reply = typed("text/event-stream", events);
+    let mut reply = typed(EVENT_STREAM, events);
     reply
         .headers_mut()
         .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -43,10 +50,18 @@ pub(crate) fn empty() -> Reply {
     Response::new(Body::default())
 }
 
+/// A body that is all there.
+pub(crate) fn whole(bytes: Bytes) -> Body {
+    Full::new(bytes).boxed_unsync()
+}
+
 /// An error in the client's wire format.
-pub(crate) fn error(error: &Error) -> Reply {
-    let mut reply = json(error.body());
+pub(crate) fn error(error: &Error, api: Api) -> Reply {
+    let mut reply = json(error.body(api).into());
     *reply.status_mut() = error.status();
+    if let Some(refusal) = error.refusal() {
+        add(&mut reply, &refusal.headers);
+    }
     let headers = reply.headers_mut();
     if let Some(wait) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
@@ -57,62 +72,40 @@ pub(crate) fn error(error: &Error) -> Reply {
     reply
 }
 
-/// An answer that was kept, under a new id.
-pub(crate) fn kept(entry: &Entry, delivery: Delivery) -> Reply {
-    let envelope = Envelope::fresh(&entry.answer.model);
+/// An answer that was kept, under a new id, and the bytes of its body.
+pub(crate) fn kept(entry: &Entry, delivery: Delivery) -> (Reply, usize) {
+    let fresh = Fresh::new();
+    let body = match delivery {
+        Delivery::Whole => entry.answer.document(&fresh),
+        Delivery::Stream { usage } => entry.answer.stream(&fresh, usage).unwrap_or_default(),
+    };
+    let bytes = body.len();
     let mut reply = match delivery {
-        Delivery::Whole => json(openai::completion(&envelope, &entry.answer)),
-        Delivery::Stream { usage } => {
-            let mut frames = Frames::new(envelope, usage);
-            let body: String = entry
-                .answer
-                .events()
-                .map(|event| frames.of(&event))
-                .collect();
-            event_stream(Full::from(body).boxed_unsync())
-        }
+        Delivery::Whole => json(body),
+        Delivery::Stream { .. } => event_stream(whole(body)),
     };
     reply
         .headers_mut()
         .insert(AGE, HeaderValue::from(entry.age().as_secs()));
-    reply
+    (reply, bytes)
+}
+
+/// The reply with a backend's own headers on it.
+pub(crate) fn add(reply: &mut Reply, headers: &HeaderMap) {
+    for (name, value) in headers {
+        reply.headers_mut().append(name.clone(), value.clone());
+    }
 }
 
 /// The reply, and what the cache did.
 pub(crate) fn with_status(mut reply: Reply, status: &CacheStatus) -> Reply {
-    let value = HeaderValue::from_str(&status.to_string()).expect("it is printable ASCII");
+    let value = HeaderValue::try_from(status.to_string()).expect("it is printable ASCII");
     reply.headers_mut().insert(CACHE_STATUS, value);
     reply
 }
 
-fn typed(content_type: &'static str, body: Body) -> Reply {
+fn typed(content_type: HeaderValue, body: Body) -> Reply {
     let mut reply = Response::new(body);
+    reply.headers_mut().insert(CONTENT_TYPE, content_type);
     reply
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    reply
-}
-
-/// Writes a streamed answer's events, one after the other.
-pub(crate) struct Frames {
-    envelope: Envelope,
-    usage: bool,
-    begun: bool,
-}
-
-impl Frames {
-    /// The frames of one reply; `usage` says whether the client wants the token counts.
-    pub(crate) fn new(envelope: Envelope, usage: bool) -> Self {
-        Self {
-            envelope,
-            usage,
-            begun: false,
-        }
-    }
-
-    /// The frames of the next event.
-    pub(crate) fn of(&mut self, event: &Event) -> String {
-        let first = !std::mem::replace(&mut self.begun, true);
-        openai::event(&self.envelope, event, first, self.usage)
-    }
 }

@@ -1,54 +1,166 @@
 //! Which request goes where.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use deja_cache::Endpoint;
-use hyper::{Method, Request, body::Incoming};
+use deja_chat::{Api, openai};
+use hyper::{HeaderMap, Method, Request, body::Incoming, header::ORIGIN};
+use percent_encoding::percent_decode_str;
 use tracing::{info, warn};
 
 use crate::{
+    admin, backend, cors,
     error::Error,
     health,
     pipeline::Proxy,
     reply::{self, Reply},
 };
 
-/// Answers any request; errors become replies here, and are logged here only.
-pub(crate) async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>) -> Reply {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    dispatch(proxy, request).await.unwrap_or_else(|error| {
-        let status = error.status().as_u16();
-        if error.status().is_server_error() {
-            warn!(%method, path, status, %error, "not answered");
-        } else {
-            info!(%method, path, status, %error, "refused");
-        }
-        reply::error(&error)
-    })
+/// What a path leads to.
+enum Place {
+    Endpoint(Endpoint),
+    Models,
+    /// One model, by its name.
+    Model(String),
+    Health,
+    Metrics,
+    Root,
+    /// Something below `/admin`.
+    Admin,
+    Nowhere,
 }
 
-async fn dispatch(proxy: &Arc<Proxy>, request: Request<Incoming>) -> Result<Reply, Error> {
-    let method = request.method().clone();
-    let path = request.uri().path();
-    match (&method, path) {
-        (&Method::POST, "/v1/chat/completions") => {
-            proxy.answer(Endpoint::ChatCompletions, request).await
+impl Place {
+    /// Finds a path, with or without the version of the API in front.
+    fn of(path: &str) -> Self {
+        let bare = path.strip_prefix("/v1").unwrap_or(path);
+        if let Some(endpoint) = endpoint(bare) {
+            return Self::Endpoint(endpoint);
         }
-        (&Method::GET, "/v1/models") => Ok(reply::json(proxy.backend.models())),
-        (&Method::GET, "/health") => Ok(reply::json(health::health(proxy).to_string())),
-        (&Method::HEAD, "/") => Ok(reply::empty()),
-        (_, "/v1/chat/completions") => Err(not_allowed(path, "POST")),
-        (_, "/v1/models" | "/health") => Err(not_allowed(path, "GET")),
-        _ => Err(Error::NotFound {
-            path: path.to_owned(),
-            method,
+        match bare {
+            "/models" => return Self::Models,
+            "/health" => return Self::Health,
+            "/metrics" => return Self::Metrics,
+            "/" | "" => return Self::Root,
+            _ => {}
+        }
+        if let Some(name) = bare.strip_prefix("/models/") {
+            return Self::Model(percent_decode_str(name).decode_utf8_lossy().into_owned());
+        }
+        if path == "/admin" || path.starts_with("/admin/") {
+            return Self::Admin;
+        }
+        Self::Nowhere
+    }
+
+    /// The API in whose shape errors are told: the endpoint's, or that which the caller shows.
+    fn api(&self, path: &str, headers: &HeaderMap) -> Api {
+        let bare = path.strip_prefix("/v1").unwrap_or(path);
+        match self {
+            Self::Endpoint(endpoint) => endpoint.api(),
+            _ if headers.contains_key("anthropic-version") => Api::Anthropic,
+            Self::Nowhere if bare.starts_with("/messages") => Api::Anthropic,
+            _ => Api::OpenAi,
+        }
+    }
+
+    /// The methods that it takes.
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Endpoint(_) => "POST",
+            Self::Root => "GET, HEAD",
+            Self::Models | Self::Model(_) | Self::Health | Self::Metrics => "GET",
+            Self::Admin => "GET, POST, DELETE",
+            Self::Nowhere => "",
+        }
+    }
+}
+
+/// The endpoint at a path without the version.
+fn endpoint(bare: &str) -> Option<Endpoint> {
+    Endpoint::ALL
+        .into_iter()
+        .find(|endpoint| endpoint.path().strip_prefix("/v1") == Some(bare))
+}
+
+/// Answers any request from a client at this address; errors become replies here.
+pub(crate) async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>, peer: IpAddr) -> Reply {
+    let place = Place::of(request.uri().path());
+    if matches!(place, Place::Admin) {
+        // No web page may look in here: no answer to a preflight, no permission.
+        return admin::answer(proxy, request, peer).await;
+    }
+    let origin = request.headers().get(ORIGIN).cloned();
+    let mut reply = if request.method() == Method::OPTIONS {
+        cors::preflight(request.headers())
+    } else {
+        served(proxy, &place, request).await
+    };
+    if origin.is_some() {
+        let rules = proxy.rules.load();
+        cors::allow(&mut reply, origin.as_ref(), &rules.settings.cors);
+    }
+    reply
+}
+
+async fn served(proxy: &Arc<Proxy>, place: &Place, request: Request<Incoming>) -> Reply {
+    // What a call for an answer came to is logged with its outcome.
+    if let (Place::Endpoint(endpoint), &Method::POST) = (place, request.method()) {
+        let answered = proxy.answer(*endpoint, request).await;
+        return answered.unwrap_or_else(|error| reply::error(&error, endpoint.api()));
+    }
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    look_up(proxy, place, &request)
+        .await
+        .unwrap_or_else(|error| {
+            let status = error.status().as_u16();
+            if error.status().is_server_error() {
+                warn!(%method, path, status, %error, "failed");
+            } else {
+                info!(%method, path, status, %error, "refused");
+            }
+            reply::error(&error, place.api(&path, request.headers()))
+        })
+}
+
+/// All that is asked for by GET.
+async fn look_up(
+    proxy: &Proxy,
+    place: &Place,
+    request: &Request<Incoming>,
+) -> Result<Reply, Error> {
+    match (place, request.method()) {
+        (Place::Root, &Method::GET | &Method::HEAD) => Ok(reply::empty()),
+        (Place::Health, &Method::GET) => Ok(reply::json(health::health(proxy).to_string().into())),
+        (Place::Metrics, &Method::GET) => Ok(reply::metrics(health::metrics(proxy))),
+        (Place::Models, &Method::GET) => {
+            let models = models(proxy, request).await?;
+            let models = models
+                .iter()
+                .map(|model| (model.id.as_str(), model.created));
+            Ok(reply::json(openai::models(models).into()))
+        }
+        (Place::Model(name), &Method::GET) => {
+            let models = models(proxy, request).await?;
+            let model = models.iter().find(|model| model.id == *name);
+            let unknown = || Error::UnknownModel(name.clone());
+            let model = model.ok_or_else(unknown)?;
+            Ok(reply::json(openai::model(&model.id, model.created).into()))
+        }
+        (Place::Nowhere, method) => Err(Error::NotFound {
+            method: method.clone(),
+            path: request.uri().path().to_owned(),
+        }),
+        (place, _) => Err(Error::MethodNotAllowed {
+            path: request.uri().path().to_owned(),
+            allowed: place.methods(),
         }),
     }
 }
 
-fn not_allowed(path: &str, allowed: &'static str) -> Error {
-    Error::MethodNotAllowed {
-        path: path.to_owned(),
-        allowed,
-    }
+async fn models(proxy: &Proxy, request: &Request<Incoming>) -> Result<Vec<backend::Model>, Error> {
+    let rules = proxy.rules.load_full();
+    backend::models(&rules.backends, request.headers())
+        .await
+        .map_err(Error::Fetch)
 }

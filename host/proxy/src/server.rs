@@ -1,6 +1,12 @@
 //! The listener: accepts connections until it is told to stop, then lets them end.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use hyper::service::service_fn;
 use hyper_util::{
@@ -8,12 +14,16 @@ use hyper_util::{
     server::{conn::auto, graceful::GracefulShutdown},
 };
 use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
 use crate::{pipeline::Proxy, router, settings::ServerSettings};
 
 /// How long the listener rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Hyper reads with no less.
+const SMALLEST_BUFFER: usize = 8192;
 
 /// Why the server does not listen.
 #[derive(Debug, thiserror::Error)]
@@ -70,7 +80,9 @@ impl Server {
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => serve(stream, &proxy, &connections, &self.settings),
+                    Ok((stream, peer)) => {
+                        serve(stream, peer.ip(), &proxy, &connections, &self.settings);
+                    }
                     Err(error) => {
                         warn!(%error, "a connection was not accepted");
                         tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -86,6 +98,7 @@ impl Server {
 
 fn serve(
     stream: TcpStream,
+    peer: IpAddr,
     proxy: &Arc<Proxy>,
     connections: &GracefulShutdown,
     settings: &ServerSettings,
@@ -97,16 +110,23 @@ fn serve(
     let proxy = proxy.clone();
     let service = service_fn(move |request| {
         let proxy = proxy.clone();
-        async move { Ok::<_, Infallible>(router::route(&proxy, request).await) }
+        async move { Ok::<_, Infallible>(router::route(&proxy, request, peer).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout);
-    builder.http2().timer(TokioTimer::new());
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(settings.max_header_bytes.max(SMALLEST_BUFFER));
+    let most = u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(most);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(settings.write_timeout));
     let connection = builder
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service)
         .into_owned();
     let connection = connections.watch(connection);
     tokio::spawn(async move {

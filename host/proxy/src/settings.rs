@@ -1,34 +1,94 @@
 //! How the server and the pipeline are set up.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// The server's address and its patience.
+use hyper::header::HeaderName;
+
+/// The server's address and its patience. Read at the start only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The largest head of a request, in bytes.
+    pub max_header_bytes: usize,
     /// How long a client may take to send a request's headers.
     pub header_timeout: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub write_timeout: Duration,
     /// How long answers in the making may take to end after the server was told to stop.
     pub drain_timeout: Duration,
 }
 
-/// What the pipeline takes and how it tells callers apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What the pipeline takes and how it tells callers apart. It can change while the server runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxySettings {
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// The largest answer of an upstream, in bytes.
+    pub max_answer_bytes: usize,
+    /// The most requests that are answered at once.
+    pub max_requests: usize,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
+    /// How long a stream may be silent before its client gets a sign of life.
+    pub keep_alive: Duration,
+    /// Which web pages may call.
+    pub cors: Origins,
     /// Who shares answers with whom.
     pub partition: PartitionBy,
+    /// Whether requests are held beside their answers, to explain misses with.
+    pub keep_requests: bool,
+    /// Requests whose keys are remembered, byte for byte.
+    pub memo_entries: usize,
+    /// Who shows this may use `/admin` from anywhere.
+    pub admin_token: Option<Secret>,
 }
 
 /// Who shares answers with whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartitionBy {
     /// Callers who show the same credentials.
     ApiKey,
+    /// Callers who send the same value of a header.
+    Header(HeaderName),
     /// Everybody.
     None,
+}
+
+/// The origins of web pages that may call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// Any.
+    Any,
+    /// Those named, and with `loopback` those of this machine.
+    Named {
+        /// Whether pages served from this machine may call.
+        loopback: bool,
+        /// Origins like `https://app.example`.
+        origins: Vec<String>,
+    },
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl Secret {
+    /// Keeps a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The text. It goes to whom it is meant for, and nowhere else.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
 }

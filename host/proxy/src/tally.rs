@@ -2,21 +2,33 @@
 
 use std::{sync::Arc, time::Instant};
 
-use deja_cache::{Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
-use deja_chat::Event;
-use tracing::info;
+use deja_cache::{Endpoint, Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
+use deja_chat::Usage;
+use hyper::StatusCode;
+use tracing::{info, warn};
+
+use crate::{
+    error::Error,
+    metrics::{InFlight, Metrics},
+};
 
 /// What is known of a request's outcome so far. Its drop records it; until something better is
 /// known, that is an error.
 pub(crate) struct Tally {
     ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
+    endpoint: Endpoint,
     started: Instant,
     key: Option<Key>,
     outcome: Outcome,
+    status: StatusCode,
+    /// Why it was not answered, or not to the end.
+    trouble: Option<String>,
+    in_flight: Option<InFlight>,
 }
 
 impl Tally {
-    pub(crate) fn start(ledger: Arc<Ledger>) -> Self {
+    pub(crate) fn start(ledger: Arc<Ledger>, metrics: Arc<Metrics>, endpoint: Endpoint) -> Self {
         let outcome = Outcome {
             at_ms: 0,
             kind: OutcomeKind::Error,
@@ -28,9 +40,23 @@ impl Tally {
         };
         Self {
             ledger,
+            metrics,
+            endpoint,
             started: Instant::now(),
             key: None,
             outcome,
+            status: StatusCode::OK,
+            trouble: Some("the client left".to_owned()),
+            in_flight: None,
+        }
+    }
+
+    /// Takes one of `limit` places, until the request has come to its end.
+    pub(crate) fn admit(&mut self, limit: usize) -> Result<(), Error> {
+        self.in_flight = self.metrics.admit(limit);
+        match self.in_flight {
+            Some(_) => Ok(()),
+            None => Err(Error::Busy { limit }),
         }
     }
 
@@ -38,38 +64,47 @@ impl Tally {
         self.key = Some(key);
     }
 
-    pub(crate) fn hit(&mut self, entry: &Entry) {
-        self.outcome.kind = OutcomeKind::Hit;
+    pub(crate) fn hit(&mut self, entry: &Entry, bytes: usize) {
+        self.answered(OutcomeKind::Hit);
+        self.trouble = None;
         self.outcome.saved_ms = entry.facts.cost_ms;
-        self.outcome.prompt_tokens = entry.facts.prompt_tokens;
-        self.outcome.output_tokens = entry.facts.output_tokens;
-        self.outcome.bytes = entry
-            .answer
-            .pieces
-            .iter()
-            .map(|piece| piece.len() as u64)
-            .sum();
+        self.outcome.bytes = bytes as u64;
+        self.usage(entry.answer.usage());
     }
 
-    /// An answer begins to come from the model.
-    pub(crate) fn fetched(&mut self, kind: OutcomeKind) {
+    /// An answer begins to come from a backend.
+    pub(crate) fn answered(&mut self, kind: OutcomeKind) {
         self.outcome.kind = kind;
+        self.metrics.first_token(kind, self.started.elapsed());
     }
 
     /// A part of it came.
-    pub(crate) fn event(&mut self, event: &Event) {
-        match event {
-            Event::Text(text) => self.outcome.bytes += text.len() as u64,
-            Event::End { usage, .. } => {
-                self.outcome.prompt_tokens = usage.prompt_tokens;
-                self.outcome.output_tokens = usage.completion_tokens;
-            }
-        }
+    pub(crate) fn passed(&mut self, bytes: usize) {
+        self.outcome.bytes += bytes as u64;
+    }
+
+    /// The tokens that it took.
+    pub(crate) fn usage(&mut self, usage: Usage) {
+        self.outcome.prompt_tokens = usage.prompt_tokens;
+        self.outcome.output_tokens = usage.completion_tokens;
+    }
+
+    /// All of it came.
+    pub(crate) fn ended(&mut self) {
+        self.trouble = None;
     }
 
     /// The rest of it will not come.
-    pub(crate) fn failed(&mut self) {
+    pub(crate) fn broke_off(&mut self, reason: String) {
         self.outcome.kind = OutcomeKind::Error;
+        self.trouble = Some(reason);
+    }
+
+    /// Nothing of it comes.
+    pub(crate) fn refused(mut self, error: &Error) {
+        self.outcome.kind = OutcomeKind::Error;
+        self.status = error.status();
+        self.trouble = Some(error.to_string());
     }
 }
 
@@ -79,13 +114,44 @@ impl Drop for Tally {
         self.outcome.at_ms = now_ms();
         self.outcome.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
         self.ledger.record(self.outcome);
-        info!(
-            outcome = ?self.outcome.kind,
-            ?latency,
-            key = self.key.map(tracing::field::display),
-            prompt_tokens = self.outcome.prompt_tokens,
-            output_tokens = self.outcome.output_tokens,
-            "answered"
-        );
+        self.metrics
+            .request(self.endpoint, self.outcome.kind, self.status, latency);
+        let endpoint = self.endpoint.name();
+        let (status, key) = (self.status.as_u16(), self.key.map(tracing::field::display));
+        let kind = self.outcome.kind;
+        match &self.trouble {
+            None => info!(
+                endpoint,
+                outcome = kind.name(),
+                status,
+                ?latency,
+                key,
+                prompt_tokens = self.outcome.prompt_tokens,
+                output_tokens = self.outcome.output_tokens,
+                "answered"
+            ),
+            Some(error) if self.status.is_server_error() => {
+                warn!(
+                    endpoint,
+                    outcome = kind.name(),
+                    status,
+                    ?latency,
+                    key,
+                    error,
+                    "failed"
+                );
+            }
+            Some(error) => {
+                info!(
+                    endpoint,
+                    outcome = kind.name(),
+                    status,
+                    ?latency,
+                    key,
+                    error,
+                    "not answered"
+                );
+            }
+        }
     }
 }

@@ -68,11 +68,15 @@ pub mod stats {
     };
 }
 
-/// Makes a component of a type that implements [`keyer::Keyer`] and takes no settings.
+/// Makes a component of a type that implements [`keyer::Keyer`] and takes no settings; or such as
+/// this JSON Schema tells and this function, a `fn(&str) -> Result<(), String>`, takes.
 #[macro_export]
 macro_rules! export_keyer {
     ($plugin:ident) => {
-        $crate::export_plugin!(keyer, $plugin);
+        $crate::export_plugin!(keyer, $plugin, $crate::NO_SETTINGS, $crate::no_settings);
+    };
+    ($plugin:ident, $schema:expr, $configure:expr) => {
+        $crate::export_plugin!(keyer, $plugin, $schema, $configure);
     };
 }
 
@@ -80,7 +84,7 @@ macro_rules! export_keyer {
 #[macro_export]
 macro_rules! export_eviction {
     ($plugin:ident) => {
-        $crate::export_plugin!(eviction, $plugin);
+        $crate::export_plugin!(eviction, $plugin, $crate::NO_SETTINGS, $crate::no_settings);
     };
 }
 
@@ -88,7 +92,7 @@ macro_rules! export_eviction {
 #[macro_export]
 macro_rules! export_stats {
     ($plugin:ident) => {
-        $crate::export_plugin!(stats, $plugin);
+        $crate::export_plugin!(stats, $plugin, $crate::NO_SETTINGS, $crate::no_settings);
     };
 }
 
@@ -97,19 +101,19 @@ macro_rules! export_stats {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! export_plugin {
-    ($kind:ident, $plugin:ident) => {
+    ($kind:ident, $plugin:ident, $schema:expr, $configure:expr) => {
         impl $crate::Plugin for $plugin {
             fn describe() -> $crate::Descriptor {
                 $crate::Descriptor {
                     name: env!("CARGO_PKG_NAME").to_owned(),
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                     summary: env!("CARGO_PKG_DESCRIPTION").to_owned(),
-                    config_schema: $crate::NO_SETTINGS.to_owned(),
+                    config_schema: $schema.to_owned(),
                 }
             }
 
             fn configure(config: String) -> Result<(), String> {
-                $crate::no_settings(&config)
+                $configure(&config)
             }
         }
 

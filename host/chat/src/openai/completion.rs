@@ -4,13 +4,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::answer::{Counts, Envelope, STREAM_END, finish_reason, json};
+use super::STREAM_END;
+use super::events::{Counts, Envelope, finish_reason};
 use super::request::{
     IsNeutral, is_empty, is_zero, refuse_unsupported, sampling, stop_strings, token_limit, typed,
 };
-use crate::{Answer, BadRequest, ChatRequest, Event, Prompt};
+use crate::{BadRequest, ChatRequest, Event, Prompt};
 
-/// What `object` says, of a whole answer and of a chunk.
+/// What `object` says.
 const OBJECT: &str = "text_completion";
 
 /// The API's limit for requests that set none: unlike a conversation, a text has no end.
@@ -91,15 +92,6 @@ impl<'a> Choice<'a> {
             finish_reason,
         }
     }
-}
-
-/// The answer as one JSON document.
-#[must_use]
-pub fn text_completion(envelope: &Envelope, answer: &Answer) -> String {
-    let text = answer.text();
-    let choice = Choice::new(&text, Some(finish_reason(answer.finish)));
-    let usage = Counts::Now(answer.usage.into());
-    json(&envelope.document(OBJECT, [choice], usage))
 }
 
 /// The frames of one event of a streamed answer; `usage` says whether the counts are wanted.
@@ -190,22 +182,18 @@ mod tests {
         }
     }
 
-    fn answer(pieces: Vec<String>) -> Answer {
-        Answer {
-            model: "m".to_owned(),
-            pieces,
-            finish: FinishReason::Length,
-            usage: Usage {
-                prompt_tokens: 3,
-                completion_tokens: 2,
-            },
-        }
-    }
+    const END: Event = Event::End {
+        finish: FinishReason::Length,
+        usage: Usage {
+            prompt_tokens: 3,
+            completion_tokens: 2,
+        },
+    };
 
-    fn chunks(answer: &Answer, usage: bool) -> Vec<Value> {
+    fn chunks(pieces: Vec<String>, usage: bool) -> Vec<Value> {
         let envelope = Envelope::fresh_completion("m");
-        let frames: String = answer
-            .events()
+        let events = pieces.into_iter().map(Event::Text).chain([END]);
+        let frames: String = events
             .map(|event| completion_event(&envelope, &event, usage))
             .collect();
         frames
@@ -219,26 +207,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_stream_says_the_same_as_the_whole(pieces in prop::collection::vec(".+", 0..6)) {
-            let answer = answer(pieces);
-            let whole = text_completion(&Envelope::fresh_completion("m"), &answer);
-            let whole: Value = serde_json::from_str(&whole).expect("it is JSON");
-            let chunks = chunks(&answer, true);
+        fn a_stream_says_what_the_model_said(pieces in prop::collection::vec(".+", 0..6)) {
+            let said = pieces.concat();
+            let chunks = chunks(pieces, true);
             let (counts, texts) = chunks.split_last().expect("there are chunks");
             let text = texts.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str());
-            prop_assert_eq!(&whole["choices"][0]["text"], &text.collect::<String>());
+            prop_assert_eq!(said, text.collect::<String>());
             let last = &texts[texts.len() - 1]["choices"][0];
-            prop_assert_eq!(&last["finish_reason"], &whole["choices"][0]["finish_reason"]);
-            prop_assert_eq!(&counts["usage"], &whole["usage"]);
-            for document in chunks.iter().chain([&whole]) {
-                prop_assert_eq!(&document["object"], "text_completion");
+            prop_assert_eq!(&last["finish_reason"], "length");
+            prop_assert_eq!(&counts["usage"]["total_tokens"], 5);
+            for chunk in &chunks {
+                prop_assert_eq!(&chunk["object"], "text_completion");
             }
         }
     }
 
     #[test]
     fn a_chunk_has_the_shape_of_the_api() {
-        let chunks = chunks(&answer(vec!["Par".to_owned()]), false);
+        let chunks = chunks(vec!["Par".to_owned()], false);
         let choice = json!([{"text": "Par", "index": 0, "logprobs": null, "finish_reason": null}]);
         assert_eq!(chunks[0]["choices"], choice);
         assert_eq!(chunks[1]["choices"][0]["finish_reason"], "length");

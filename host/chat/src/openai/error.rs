@@ -1,5 +1,6 @@
 //! Errors in `OpenAI`'s shape.
 
+use bytes::Bytes;
 use serde::Serialize;
 
 /// Whose fault an error is.
@@ -41,5 +42,11 @@ pub fn error(kind: ErrorKind, message: &str, field: Option<&str>, code: Option<&
         param: field,
         code,
     };
-    serde_json::to_string(&Body { error }).expect("strings always have a JSON form")
+    super::json(&Body { error })
+}
+
+/// The frame that ends a stream with this error.
+#[must_use]
+pub fn error_frame(error: &str) -> Bytes {
+    format!("data: {error}\n\n").into()
 }

@@ -1,12 +1,37 @@
-//! `OpenAI`'s chat completions, `POST /v1/chat/completions`, and the older completions of a text,
-//! `POST /v1/completions`.
+//! `OpenAI`'s dialect: chat completions, the older completions of a text, and embeddings.
 
-mod answer;
 mod completion;
 mod error;
+mod events;
+mod fold;
+mod input;
+mod models;
 mod request;
+mod spots;
+mod unfold;
 
-pub use answer::{Envelope, STREAM_END, completion, event, models};
-pub use completion::{completion_event, completion_request, text_completion};
-pub use error::{ErrorKind, error};
+use serde::Serialize;
+
+pub use completion::{completion_event, completion_request};
+pub use error::{ErrorKind, error, error_frame};
+pub use events::{Envelope, event};
+pub use input::input_texts;
+pub use models::{model, models};
 pub use request::{chat_request, delivery, texts};
+
+pub(crate) use fold::Fold;
+pub(crate) use spots::spots;
+pub(crate) use unfold::unfold;
+
+/// The frame after which a stream is whole.
+pub const STREAM_END: &str = "data: [DONE]\n\n";
+
+/// The payload of [`STREAM_END`].
+pub(crate) const DONE: &[u8] = b"[DONE]";
+
+/// The frame that says nothing but that the answer is still in the making.
+pub const SIGN_OF_LIFE: &str = ": keep-alive\n\n";
+
+fn json(document: &impl Serialize) -> String {
+    serde_json::to_string(document).expect("strings and numbers always have a JSON form")
+}

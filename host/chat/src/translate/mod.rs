@@ -20,13 +20,14 @@ mod request_to_messages;
 mod testing;
 
 use serde_json::Value;
-use uuid::Uuid;
 
 pub use answer_to_chat::MessagesToChat;
 pub use answer_to_messages::ChatToMessages;
 pub use error::{error_to_anthropic, error_to_openai};
 pub use request_to_chat::messages_to_chat;
 pub use request_to_messages::chat_to_messages;
+
+use crate::Fresh;
 
 /// How `OpenAI`'s answer ids begin.
 const CHAT_ID: &str = "chatcmpl-";
@@ -37,7 +38,7 @@ const MESSAGE_ID: &str = "msg_";
 /// What tells this answer's id from all others, without the prefix that names its API.
 fn bare_id(answer: &Value, prefix: &str) -> String {
     match text(answer, "id") {
-        "" => Uuid::new_v4().simple().to_string(),
+        "" => String::from_utf8_lossy(&Fresh::new().hex()).into_owned(),
         id => id.strip_prefix(prefix).unwrap_or(id).to_owned(),
     }
 }

@@ -1,5 +1,6 @@
 //! The configuration file: every setting has a default, and all mistakes are reported at once.
 
+mod backends;
 mod reader;
 mod value;
 
@@ -13,15 +14,13 @@ use std::{
 use bytesize::ByteSize;
 use deja_cache::{CacheLimits, Capacity};
 use deja_policy::{Limits, PluginChoice, PluginSettings};
-use deja_proxy::{PartitionBy, ProxySettings, ServerSettings};
+use deja_proxy::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
 use serde_json::Value;
 use toml::de::DeTable;
 
+pub(crate) use backends::{BackendKind, BackendSettings, ModelSettings};
 use reader::{Mistake, Mistakes, Section};
-use value::TimeToLive;
-
-/// The model that is meant by `"default"`, below the folder of models.
-const DEFAULT_MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+use value::{Setting, TimeToLive};
 
 /// All settings, resolved.
 #[derive(Clone, Debug)]
@@ -30,18 +29,29 @@ pub(crate) struct Config {
     pub(crate) proxy: ProxySettings,
     pub(crate) cache: CacheLimits,
     pub(crate) plugins: PluginSettings,
-    pub(crate) model: ModelSettings,
+    pub(crate) backends: Vec<BackendSettings>,
+    pub(crate) log: LogFormat,
 }
 
-/// The `mlx` backend's settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ModelSettings {
-    /// A GGUF file, or a Hugging Face folder.
-    pub(crate) path: PathBuf,
-    /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
-    pub(crate) context_length: Option<u32>,
-    /// How long the model may take to load.
-    pub(crate) start_timeout: Duration,
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    const EXPECTED: &'static str = "\"human\" or \"json\"";
+
+    fn read(value: &toml::de::DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "human" => Some(Self::Human),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
 }
 
 /// Why there is no configuration.
@@ -101,18 +111,40 @@ impl Config {
         })
     }
 
-    /// The sections in which another configuration differs, of those that are read at the start
+    /// The settings in which another configuration differs, of those that are read at the start
     /// only.
     pub(crate) fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let sections = [
+        let runs = |model: &ModelSettings| {
+            let kinds = self.backends.iter().map(|backend| &backend.kind);
+            kinds
+                .filter_map(BackendKind::engine)
+                .any(|engine| engine == model)
+        };
+        let engines = other.backends.iter().map(|backend| &backend.kind);
+        let all_run = engines.filter_map(BackendKind::engine).all(runs);
+        let (ours, theirs) = (&self.server, &other.server);
+        let settings = [
+            ("server.listen", ours.listen == theirs.listen),
             (
-                "server",
-                self.server == other.server && self.proxy == other.proxy,
+                "server.max_header_bytes",
+                ours.max_header_bytes == theirs.max_header_bytes,
             ),
-            ("cache", self.cache == other.cache),
-            ("backend", self.model == other.model),
+            (
+                "server.header_timeout",
+                ours.header_timeout == theirs.header_timeout,
+            ),
+            (
+                "server.write_timeout",
+                ours.write_timeout == theirs.write_timeout,
+            ),
+            (
+                "server.drain_timeout",
+                ours.drain_timeout == theirs.drain_timeout,
+            ),
+            ("log.format", self.log == other.log),
+            ("backend (kind = \"mlx\")", all_run),
         ];
-        sections
+        settings
             .into_iter()
             .filter(|(_, same)| !same)
             .map(|(name, _)| name)
@@ -138,16 +170,19 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     let (server, mut proxy) = server(&mut section);
     section.finish();
 
-    let mut section = file.section("cache");
-    let cache = cache(&mut section);
-    proxy.partition = section.get("partition", PartitionBy::ApiKey);
+    let mut section = file.section("log");
+    let log = section.get("format", LogFormat::Human);
     section.finish();
 
-    let backends = file.sections("backend");
-    if backends.len() > 1 {
-        file.mistake("backend", "can be given once only");
-    }
-    let model = model(backends.into_iter().next(), folder);
+    let mut section = file.section("admin");
+    proxy.admin_token = backends::secret(&mut section, "token_env").or_else(standard_token);
+    section.finish();
+
+    let mut section = file.section("cache");
+    let cache = cache(&mut section, &mut proxy);
+    section.finish();
+
+    let backends = backends::backends(&mut file, folder);
 
     let mut section = file.section("plugins");
     let dir = folder.join(section.get("dir", PathBuf::from("plugins")));
@@ -177,60 +212,57 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
         proxy,
         cache,
         plugins,
-        model,
+        backends,
+        log,
     }
+}
+
+/// The token for `/admin` where no setting names its variable.
+fn standard_token() -> Option<Secret> {
+    let token = std::env::var("DEJA_ADMIN_TOKEN").ok();
+    token
+        .filter(|token| !token.is_empty())
+        .map(|token| Secret::new(&token))
 }
 
 fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySettings) {
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
+    let loopback = Origins::Named {
+        loopback: true,
+        origins: Vec::new(),
+    };
     let server = ServerSettings {
         listen: section.get("listen", listen),
+        max_header_bytes: bytes(section.get("max_header_bytes", ByteSize::kib(64))),
         header_timeout: section.get("header_timeout", Duration::from_secs(30)),
+        write_timeout: section.get("write_timeout", Duration::from_mins(1)),
         drain_timeout: section.get("drain_timeout", Duration::from_secs(30)),
     };
     let proxy = ProxySettings {
         max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
+        max_answer_bytes: bytes(section.get("max_answer_bytes", ByteSize::mib(64))),
+        max_requests: count(section.get("max_requests", 1024)),
         body_timeout: section.get("body_timeout", Duration::from_mins(1)),
+        keep_alive: section.get("keep_alive", Duration::from_secs(10)),
+        cors: section.get("cors_origins", loopback),
         partition: PartitionBy::ApiKey,
+        keep_requests: true,
+        memo_entries: 0,
+        admin_token: None,
     };
     (server, proxy)
 }
 
-fn cache(section: &mut Section<'_>) -> CacheLimits {
+fn cache(section: &mut Section<'_>, proxy: &mut ProxySettings) -> CacheLimits {
+    proxy.partition = section.get("partition", PartitionBy::ApiKey);
+    proxy.keep_requests = section.get("keep_requests", true);
+    proxy.memo_entries = count(section.get("memo_entries", 10_000));
     let capacity = Capacity {
         entries: section.get("max_entries", 10_000),
         bytes: section.get("max_bytes", ByteSize::mib(256)).as_u64(),
     };
     let TimeToLive(ttl) = section.get("ttl", TimeToLive(Some(Duration::from_hours(24))));
     CacheLimits { capacity, ttl }
-}
-
-fn model(section: Option<Section<'_>>, folder: &Path) -> ModelSettings {
-    let mut settings = ModelSettings {
-        path: default_model(),
-        context_length: None,
-        start_timeout: Duration::from_mins(2),
-    };
-    if let Some(mut section) = section {
-        let kind: Option<String> = section.required("kind");
-        if kind.is_some_and(|kind| kind != "mlx") {
-            section.mistake("kind", "must be \"mlx\"");
-        }
-        let path: PathBuf = section.get("model", "default".into());
-        if path != Path::new("default") {
-            settings.path = folder.join(path);
-        }
-        settings.context_length = section.optional("context_length");
-        settings.start_timeout = section.get("start_timeout", settings.start_timeout);
-        section.finish();
-    }
-    settings
-}
-
-/// Where `cargo xtask setup` puts the default model: below `$DEJA_HOME`, which is `.deja` if not set.
-fn default_model() -> PathBuf {
-    let home = std::env::var_os("DEJA_HOME").map_or_else(|| PathBuf::from(".deja"), PathBuf::from);
-    home.join("models").join(DEFAULT_MODEL)
 }
 
 fn plugin_limits(section: &mut Section<'_>) -> Limits {
@@ -265,6 +297,11 @@ fn plugin(mut section: Section<'_>, default: &str) -> PluginChoice {
     PluginChoice { name, config }
 }
 
+/// Numbers of things in memory fit a `usize`, or are as good as without a limit.
+fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
 /// Sizes in memory fit a `usize`, or are as good as without a limit.
 fn bytes(size: ByteSize) -> usize {
     usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
@@ -295,9 +332,12 @@ mod tests {
         assert_eq!(config.plugins.keyers, [PluginChoice::new("exact")]);
         assert_eq!(config.plugins.dir, Some(PathBuf::from("plugins")));
         assert_eq!(config.cache.capacity.bytes, 256 << 20);
+        let [backend] = &config.backends[..] else {
+            panic!("there is one backend");
+        };
+        let model = backend.kind.engine().expect("it is the engine");
         assert!(
-            config
-                .model
+            model
                 .path
                 .ends_with("models/SmolLM2-135M-Instruct.Q4_1.gguf")
         );
@@ -313,12 +353,36 @@ mod tests {
             header_timeout = "1s"
             body_timeout = "2s"
             drain_timeout = "3s"
+            max_header_bytes = "16KiB"
+            max_answer_bytes = "1MiB"
+            max_requests = 5
+            write_timeout = "4s"
+            keep_alive = "5s"
+            cors_origins = ["loopback", "https://app.example"]
+            [log]
+            format = "json"
+            [admin]
+            token_env = "PATH"
             [[backend]]
             kind = "mlx"
+            name = "own"
+            models = ["tiny*"]
+            aliases = { "claude-*" = "tiny" }
             model = "tiny"
             context_length = 0x100
             start_timeout = "1min"
+            max_waiting = 3
+            [[backend]]
+            kind = "upstream"
+            api = "anthropic"
+            url = "https://api.anthropic.com"
+            api_key_env = "PATH"
+            connect_timeout = "1s"
+            idle_timeout = "2s"
+            stream_usage = false
             [cache]
+            keep_requests = false
+            memo_entries = 9
             max_bytes = "1MiB"
             max_entries = 7
             ttl = "forever"
@@ -356,8 +420,22 @@ mod tests {
                 ttl: None
             }
         );
-        assert_eq!(config.model.path, Path::new("/etc/deja/tiny"));
-        assert_eq!(config.model.context_length, Some(256));
+        assert_eq!(
+            (config.proxy.max_requests, config.proxy.memo_entries),
+            (5, 9)
+        );
+        assert!(config.proxy.admin_token.is_some() && !config.proxy.keep_requests);
+        assert_eq!(config.log, LogFormat::Json);
+        let [own, upstream] = &config.backends[..] else {
+            panic!("there are two backends");
+        };
+        let model = own.kind.engine().expect("it is the engine");
+        assert_eq!(model.path, Path::new("/etc/deja/tiny"));
+        assert_eq!((model.context_length, model.max_waiting), (Some(256), 3));
+        assert_eq!(upstream.name, "api.anthropic.com");
+        assert!(
+            matches!(&upstream.kind, BackendKind::Upstream(settings) if !settings.stream_usage)
+        );
         assert_eq!(config.plugins.dir, Some("/etc/deja/drop".into()));
         assert_eq!(config.plugins.limits.deadline, Duration::from_millis(50));
         let settings = json!({"deep": [{"n": 1, "x": 0.5, "on": true}], "s": ""});
@@ -378,7 +456,7 @@ mod tests {
                 "line 6: `cache.ttl` must be a time above 0, like \"24h\", or \"forever\"",
                 "line 7: `keyer.plugin` is missing",
                 "line 8: `keyer.config` must be a table without dates",
-                "line 10: `backend.kind` must be \"mlx\"",
+                "line 10: `backend.kind` must be \"mlx\" or \"upstream\"",
                 "line 11: unknown setting `ca`; did you mean `cache`?",
             ]
         );

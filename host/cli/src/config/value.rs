@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use deja_proxy::PartitionBy;
+use deja_proxy::{Api, Origins, PartitionBy, Pattern, Url};
 use serde_json::Value;
 use toml::de::DeValue;
 
@@ -98,16 +98,118 @@ impl Setting for TimeToLive {
     }
 }
 
+impl Setting for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
 impl Setting for PartitionBy {
-    const EXPECTED: &'static str = "\"api-key\" or \"none\"";
+    const EXPECTED: &'static str = "\"api-key\", \"none\", or \"header:\" and a header's name";
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         match value.as_str()? {
             "api-key" => Some(Self::ApiKey),
             "none" => Some(Self::None),
+            other => Some(Self::Header(other.strip_prefix("header:")?.parse().ok()?)),
+        }
+    }
+}
+
+impl Setting for Origins {
+    const EXPECTED: &'static str =
+        "a list of origins like \"https://app.example\", \"loopback\", or \"*\" alone";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let mut origins = Vec::<String>::read(value)?;
+        if origins == ["*"] {
+            return Some(Self::Any);
+        }
+        let all = origins.len();
+        origins.retain(|origin| origin != "loopback");
+        let loopback = origins.len() < all;
+        let is_origin = |origin: &String| {
+            let url = origin.parse::<Url>();
+            url.is_ok_and(|url| url.origin().ascii_serialization() == *origin)
+        };
+        origins
+            .iter()
+            .all(is_origin)
+            .then_some(Self::Named { loopback, origins })
+    }
+}
+
+impl Setting for Api {
+    const EXPECTED: &'static str = "\"openai\" or \"anthropic\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "openai" => Some(Self::OpenAi),
+            "anthropic" => Some(Self::Anthropic),
             _ => None,
         }
     }
+}
+
+impl Setting for Url {
+    const EXPECTED: &'static str =
+        "an http or https URL without credentials or query, like \"https://api.openai.com/v1\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let url: Self = value.as_str()?.parse().ok()?;
+        let plain = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none();
+        plain.then_some(url)
+    }
+}
+
+impl Setting for Pattern {
+    const EXPECTED: &'static str = "a name, in which `*` can stand for any characters";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Self::new(&String::read(value)?).ok()
+    }
+}
+
+/// Another name for a model, and the name that is meant.
+pub(crate) type Alias = (Pattern, String);
+
+impl Setting for Vec<Alias> {
+    const EXPECTED: &'static str = "a table of names, like { \"claude-*\" = \"qwen3-coder\" }";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let alias = |(asked, meant): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
+            let asked: &str = AsRef::<str>::as_ref(asked.get_ref());
+            Some((Pattern::new(asked).ok()?, String::read(meant.get_ref())?))
+        };
+        value.as_table()?.iter().map(alias).collect()
+    }
+}
+
+macro_rules! lists {
+    ($($item:ty, $expected:literal;)*) => {
+        $(
+            impl Setting for Vec<$item> {
+                const EXPECTED: &'static str = $expected;
+
+                fn read(value: &DeValue<'_>) -> Option<Self> {
+                    let items = value.as_array()?.iter();
+                    items.map(|item| <$item>::read(item.get_ref())).collect()
+                }
+            }
+        )*
+    };
+}
+
+lists! {
+    String, "a list of strings";
+    Pattern, "a list of names, in which `*` can stand for any characters";
 }
 
 /// A plugin's own settings: a table, as JSON.

@@ -269,7 +269,7 @@ fn a_name_without_a_plugin_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "eviction plugin `sieve` is neither built in (exact, lru, standard) \
+            "eviction plugin `sieve` is neither built in (claude-code, exact, lru, standard) \
              nor a file `sieve.wasm` in {}",
             dir.display()
         )

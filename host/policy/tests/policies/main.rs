@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+mod claude_code;
 mod guests;
 mod loading;
 mod log;

@@ -10,7 +10,7 @@ use deja_cache::{
     Capacity, Change, Decision, Endpoint, EntryFacts, EntryId, Headers, KeyRequest, Keyer,
 };
 use deja_policy::{Limits, PluginChoice, PluginHost, PluginSettings};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// How long a test waits for what must come.
@@ -88,10 +88,15 @@ pub(crate) fn built(name: &str) -> Vec<u8> {
 
 /// A request that asks this.
 pub(crate) fn request(question: &str) -> KeyRequest {
+    request_of(json!({"messages": [{"role": "user", "content": question}]}))
+}
+
+/// A request with this body.
+pub(crate) fn request_of(body: Value) -> KeyRequest {
     KeyRequest {
         endpoint: Endpoint::ChatCompletions,
         headers: Arc::new(NoHeaders),
-        body: Arc::new(json!({"messages": [{"role": "user", "content": question}]})),
+        body: Arc::new(body),
     }
 }
 

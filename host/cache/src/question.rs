@@ -1,0 +1,94 @@
+//! What a stored answer answers, kept for people: to list, to purge by model, to explain a miss.
+
+use deja_chat::{Endpoint, Role};
+use serde_json::Value;
+
+/// Characters of a question that are shown in a list.
+const SUMMARY_CHARACTERS: usize = 80;
+
+/// What a stored answer answers.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// What was called.
+    pub endpoint: Endpoint,
+    /// The model that was asked for; empty if none was.
+    pub model: Box<str>,
+    /// The first words of what was said last.
+    pub summary: Box<str>,
+    /// The canonical body, compressed; none where it is not to be kept.
+    body: Option<Box<[u8]>>,
+}
+
+impl Question {
+    /// The question that a canonical body asks. `keep` says whether the body is kept.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, canonical: &[u8], keep: bool) -> Self {
+        let body: Value = serde_json::from_slice(canonical).unwrap_or_default();
+        let model = body.get("model").and_then(Value::as_str);
+        Self {
+            endpoint,
+            model: model.unwrap_or_default().into(),
+            summary: summary(endpoint, &body).into(),
+            body: keep.then(|| lz4_flex::compress_prepend_size(canonical).into()),
+        }
+    }
+
+    /// The body as it was hashed, if it was kept.
+    #[must_use]
+    pub fn body(&self) -> Option<Value> {
+        let bytes = lz4_flex::decompress_size_prepended(self.body.as_ref()?).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Bytes of memory behind its pointers.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let body = self.body.as_ref().map_or(0, |body| body.len());
+        self.model.len() + self.summary.len() + body
+    }
+}
+
+fn summary(endpoint: Endpoint, body: &Value) -> String {
+    let texts = endpoint.texts(body);
+    let last = texts
+        .iter()
+        .rfind(|text| text.role == Role::User)
+        .or(texts.last());
+    let words = last.map_or("", |text| text.content.trim_start());
+    words
+        .chars()
+        .take(SUMMARY_CHARACTERS)
+        .map(|character| {
+            if character.is_control() {
+                ' '
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_question_is_summed_up_by_the_users_last_words() {
+        let body = json!({"model": "m", "messages": [
+            {"role": "user", "content": "First."},
+            {"role": "assistant", "content": "Yes?"},
+            {"role": "user", "content": format!("\nWhy\tnot? {}", "x".repeat(100))},
+        ]});
+        let canonical = body.to_string();
+        let question = Question::new(Endpoint::ChatCompletions, canonical.as_bytes(), true);
+        assert!(question.summary.starts_with("Why not? xxx"));
+        assert_eq!(question.summary.chars().count(), SUMMARY_CHARACTERS);
+        assert_eq!(&*question.model, "m");
+        assert_eq!(question.body(), Some(body));
+        let unkept = Question::new(Endpoint::ChatCompletions, canonical.as_bytes(), false);
+        assert_eq!(unkept.body(), None);
+        assert!(unkept.heap_bytes() < question.heap_bytes());
+    }
+}

@@ -1,0 +1,21 @@
+//! Anthropic's dialect: messages and the counting of their tokens.
+
+mod error;
+mod fold;
+mod request;
+mod spots;
+mod unfold;
+
+pub use error::{error, error_frame};
+pub use request::{delivery, texts};
+
+pub(crate) use fold::Fold;
+pub(crate) use spots::spots;
+pub(crate) use unfold::unfold;
+
+/// The frame after which a stream is whole.
+pub const STREAM_END: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+/// The frame that says nothing but that the answer is still in the making. A comment would not do:
+/// Claude Code counts events only.
+pub const SIGN_OF_LIFE: &str = "event: ping\ndata: {\"type\": \"ping\"}\n\n";

@@ -1,0 +1,78 @@
+//! The dialects that clients speak.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{anthropic, openai};
+
+/// A client's API dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Api {
+    /// `OpenAI`'s, which most model servers speak.
+    OpenAi,
+    /// Anthropic's.
+    Anthropic,
+}
+
+impl Api {
+    /// The frame after which a stream is whole.
+    #[must_use]
+    pub fn stream_end(self) -> &'static str {
+        match self {
+            Self::OpenAi => openai::STREAM_END,
+            Self::Anthropic => anthropic::STREAM_END,
+        }
+    }
+
+    /// The frame that says nothing but that the answer is still in the making.
+    #[must_use]
+    pub fn sign_of_life(self) -> &'static str {
+        match self {
+            Self::OpenAi => openai::SIGN_OF_LIFE,
+            Self::Anthropic => anthropic::SIGN_OF_LIFE,
+        }
+    }
+}
+
+/// The frame that carries this payload in a stream of this dialect.
+#[must_use]
+pub fn frame(api: Api, payload: &Value) -> Bytes {
+    let event = match api {
+        Api::OpenAi => Cow::Borrowed(""),
+        Api::Anthropic => Cow::Owned(format!("event: {}\n", event_type(payload))),
+    };
+    format!("{event}data: {payload}\n\n").into()
+}
+
+/// The payload's type. One with a line break would end the line and forge another.
+fn event_type(payload: &Value) -> &str {
+    let kind = payload.get("type").and_then(Value::as_str);
+    kind.filter(|kind| !kind.contains(['\n', '\r']))
+        .unwrap_or("message")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_dialect_frames_in_its_own_way() {
+        let payload = json!({"type": "ping", "text": "a\n\nb"});
+        let json = r#"{"type":"ping","text":"a\n\nb"}"#;
+        assert_eq!(frame(Api::OpenAi, &payload), format!("data: {json}\n\n"));
+        assert_eq!(
+            frame(Api::Anthropic, &payload),
+            format!("event: ping\ndata: {json}\n\n")
+        );
+    }
+
+    #[test]
+    fn a_type_cannot_forge_a_line() {
+        let frame = frame(Api::Anthropic, &json!({"type": "x\ndata: 1"}));
+        assert!(frame.starts_with(b"event: message\ndata: {"), "{frame:?}");
+    }
+}

@@ -1,0 +1,118 @@
+//! What a client can call.
+
+use serde_json::Value;
+
+use crate::{Api, BadRequest, Delivery, Text, anthropic, openai};
+
+/// What a client can call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `OpenAI`'s `POST /v1/chat/completions`.
+    ChatCompletions,
+    /// `OpenAI`'s `POST /v1/completions`: text goes on, without roles.
+    Completions,
+    /// `OpenAI`'s `POST /v1/embeddings`.
+    Embeddings,
+    /// Anthropic's `POST /v1/messages`.
+    Messages,
+    /// Anthropic's `POST /v1/messages/count_tokens`.
+    CountTokens,
+}
+
+impl Endpoint {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::ChatCompletions,
+        Self::Completions,
+        Self::Embeddings,
+        Self::Messages,
+        Self::CountTokens,
+    ];
+
+    /// The name that stands in the key; never change it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "chat-completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::CountTokens => "count-tokens",
+        }
+    }
+
+    /// Its path in the URL.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::ChatCompletions => "/v1/chat/completions",
+            Self::Completions => "/v1/completions",
+            Self::Embeddings => "/v1/embeddings",
+            Self::Messages => "/v1/messages",
+            Self::CountTokens => "/v1/messages/count_tokens",
+        }
+    }
+
+    /// Whose dialect it speaks.
+    #[must_use]
+    pub fn api(self) -> Api {
+        match self {
+            Self::ChatCompletions | Self::Completions | Self::Embeddings => Api::OpenAi,
+            Self::Messages | Self::CountTokens => Api::Anthropic,
+        }
+    }
+
+    /// Whether its answers can come as a stream.
+    #[must_use]
+    pub fn streams(self) -> bool {
+        !matches!(self, Self::Embeddings | Self::CountTokens)
+    }
+
+    /// Reads in which form the answer is wanted.
+    ///
+    /// # Errors
+    /// Names the field that has the wrong type.
+    pub fn delivery(self, body: &Value) -> Result<Delivery, BadRequest> {
+        match self.api() {
+            _ if !self.streams() => Ok(Delivery::Whole),
+            Api::OpenAi => openai::delivery(body),
+            Api::Anthropic => anthropic::delivery(body),
+        }
+    }
+
+    /// The strings of a request's body that a model reads, in order.
+    #[must_use]
+    pub fn texts(self, body: &Value) -> Vec<Text> {
+        match self {
+            Self::ChatCompletions => openai::texts(body),
+            Self::Completions => openai::input_texts(body, "prompt"),
+            Self::Embeddings => openai::input_texts(body, "input"),
+            Self::Messages | Self::CountTokens => anthropic::texts(body),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_and_paths_are_unique() {
+        let names: HashSet<_> = Endpoint::ALL.map(Endpoint::name).into();
+        let paths: HashSet<_> = Endpoint::ALL.map(Endpoint::path).into();
+        assert_eq!((names.len(), paths.len()), (5, 5));
+    }
+
+    #[test]
+    fn only_what_streams_is_delivered_as_a_stream() {
+        for endpoint in Endpoint::ALL {
+            let delivery = endpoint.delivery(&json!({"stream": true}));
+            let streams = matches!(delivery, Ok(Delivery::Stream { .. }));
+            assert_eq!(streams, endpoint.streams(), "{endpoint:?}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The places in an answer's text where each reply has an id or a time of its own.
+
+use std::{collections::HashMap, ops::Range};
+
+use serde_json::value::RawValue;
+
+use crate::{
+    Api, Endpoint, Fresh, anthropic,
+    fresh::{HEX_BYTES, NUMBERED_BYTES, TIME_BYTES},
+    openai,
+};
+
+/// A value in an answer's JSON that belongs to one reply. It is found by where it stands, never by
+/// its text, which may stand elsewhere too.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Spot<'a> {
+    /// The reply's id.
+    Reply(&'a RawValue),
+    /// When it was made.
+    Created(&'a RawValue),
+    /// The id of a tool call.
+    Tool(&'a RawValue),
+    /// Names a tool call, which may be one of an earlier answer.
+    ToolReference(&'a RawValue),
+}
+
+/// What a slot is filled with. The prefix of an id, like `chatcmpl-`, stands before the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// A hexadecimal id.
+    Hex,
+    /// The reply's id of this number.
+    Numbered(u32),
+    /// The time.
+    Created,
+}
+
+/// A place to be filled, where a placeholder of the same length stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Its first byte.
+    pub(crate) at: usize,
+    /// What belongs there.
+    pub(crate) fill: Fill,
+}
+
+/// A text with placeholders in its slots.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The text.
+    pub(crate) text: Vec<u8>,
+    /// Its slots, in order.
+    pub(crate) slots: Vec<Slot>,
+}
+
+impl Piece {
+    /// A text without slots.
+    pub(crate) fn plain(text: &[u8]) -> Self {
+        Self {
+            text: text.to_owned(),
+            slots: Vec::new(),
+        }
+    }
+}
+
+impl Fill {
+    fn bytes(self) -> usize {
+        match self {
+            Self::Hex => HEX_BYTES,
+            Self::Numbered(_) => NUMBERED_BYTES,
+            Self::Created => TIME_BYTES,
+        }
+    }
+
+    /// Stands in the slot until it is filled: different for each fill, and made of bytes that
+    /// UTF-8 never has, so that no text is taken for a placeholder.
+    fn placeholder(self) -> impl Iterator<Item = u8> {
+        let (first, digits) = match self {
+            Self::Hex => (0xF8, 0),
+            Self::Created => (0xF9, 0),
+            Self::Numbered(number) => (0xFA, number),
+        };
+        let octal = move |place: u32| {
+            let shifted = digits.checked_shr(3 * place).unwrap_or(0);
+            0xF8 | u8::try_from(shifted & 7).expect("three bits fit")
+        };
+        (0..).map(octal).take(self.bytes() - 1).chain([first])
+    }
+
+    /// Fills the slot that `text` begins with.
+    pub(crate) fn write(self, fresh: &Fresh, text: &mut [u8]) {
+        let slot = &mut text[..self.bytes()];
+        match self {
+            Self::Hex => slot.copy_from_slice(&fresh.hex()),
+            Self::Numbered(number) => slot.copy_from_slice(&fresh.numbered(number)),
+            Self::Created => slot.copy_from_slice(&fresh.time()),
+        }
+    }
+}
+
+impl Slot {
+    /// The bytes that it takes.
+    pub(crate) fn range(self) -> Range<usize> {
+        self.at..self.at + self.fill.bytes()
+    }
+}
+
+/// Gives the ids of one answer their slots: the same id has the same fill wherever it stands.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    endpoint: Endpoint,
+    /// The number of each tool call's id.
+    tools: HashMap<String, u32>,
+}
+
+/// A spot's place in the text, and what takes it: a prefix and a slot.
+struct Substitute {
+    range: Range<usize>,
+    prefix: &'static str,
+    fill: Fill,
+}
+
+impl Ids {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            tools: HashMap::new(),
+        }
+    }
+
+    /// The text, with slots for the ids and the time in this JSON, which is borrowed from it.
+    pub(crate) fn piece(&mut self, text: &[u8], json: &[u8]) -> Result<Piece, serde_json::Error> {
+        let spots = match self.endpoint.api() {
+            Api::OpenAi => openai::spots(json),
+            Api::Anthropic => anthropic::spots(json),
+        };
+        Ok(self.substitute_all(text, &spots?))
+    }
+
+    /// Puts slots in the place of these spots.
+    pub(crate) fn substitute_all(&mut self, text: &[u8], spots: &[Spot<'_>]) -> Piece {
+        let mut substitutes: Vec<_> = spots
+            .iter()
+            .filter_map(|&spot| self.substitute(text, spot))
+            .collect();
+        substitutes.sort_unstable_by_key(|substitute| substitute.range.start);
+        let mut piece = Piece::default();
+        let mut done = 0;
+        for Substitute {
+            range,
+            prefix,
+            fill,
+        } in substitutes
+        {
+            piece.text.extend_from_slice(&text[done..range.start]);
+            piece.text.extend_from_slice(prefix.as_bytes());
+            let at = piece.text.len();
+            piece.slots.push(Slot { at, fill });
+            piece.text.extend(fill.placeholder());
+            done = range.end;
+        }
+        piece.text.extend_from_slice(&text[done..]);
+        piece
+    }
+
+    /// What takes the spot's place. What is no id or no time, like an empty string, stays.
+    fn substitute(&mut self, text: &[u8], spot: Spot<'_>) -> Option<Substitute> {
+        let (value, (prefix, fill)) = match spot {
+            Spot::Reply(raw) => string(raw).map(|id| (id, self.reply(id)))?,
+            Spot::Tool(raw) => string(raw).map(|id| (id, self.tool(id)))?,
+            Spot::ToolReference(raw) => {
+                let id = string(raw)?;
+                self.tools.contains_key(id).then(|| (id, self.tool(id)))?
+            }
+            Spot::Created(raw) => (number(raw)?, ("", Fill::Created)),
+        };
+        let start = value.as_ptr().addr() - text.as_ptr().addr();
+        Some(Substitute {
+            range: start..start + value.len(),
+            prefix,
+            fill,
+        })
+    }
+
+    fn reply(&self, original: &str) -> (&'static str, Fill) {
+        let usual = match self.endpoint {
+            Endpoint::ChatCompletions => "chatcmpl-",
+            Endpoint::Completions => "cmpl-",
+            Endpoint::Embeddings => "embd-",
+            Endpoint::Messages | Endpoint::CountTokens => "msg_",
+        };
+        match prefix(original, &["chatcmpl-", "cmpl-", "embd-", "msg_"]).unwrap_or(usual) {
+            prefix @ "msg_" => (prefix, Fill::Numbered(0)),
+            prefix => (prefix, Fill::Hex),
+        }
+    }
+
+    fn tool(&mut self, original: &str) -> (&'static str, Fill) {
+        let usual = match self.endpoint {
+            Endpoint::Messages | Endpoint::CountTokens => "toolu_",
+            _ => "call_",
+        };
+        let prefix = prefix(original, &["call_", "toolu_", "srvtoolu_", "mcptoolu_"]);
+        // 0 is the reply's own.
+        let next = u32::try_from(self.tools.len() + 1).expect("an answer has few tool calls");
+        let number = *self.tools.entry(original.to_owned()).or_insert(next);
+        (prefix.unwrap_or(usual), Fill::Numbered(number))
+    }
+}
+
+/// The prefix that an id has, if it is one of these.
+fn prefix(id: &str, known: &[&'static str]) -> Option<&'static str> {
+    let end = id.find(['-', '_'])?;
+    known.iter().copied().find(|&prefix| prefix == &id[..=end])
+}
+
+/// What stands between a string's quotes, if anything does.
+fn string(raw: &RawValue) -> Option<&str> {
+    let content = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    (!content.is_empty()).then_some(content)
+}
+
+/// A number's digits.
+fn number(raw: &RawValue) -> Option<&str> {
+    let digits = raw.get();
+    digits
+        .starts_with(|first: char| first.is_ascii_digit())
+        .then_some(digits)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn piece<'a>(endpoint: Endpoint, text: &'a str, spot: fn(&'a RawValue) -> Spot<'a>) -> Piece {
+        let values: Vec<&RawValue> = serde_json::from_str(text).expect("it is a list");
+        let spots: Vec<_> = values.into_iter().map(spot).collect();
+        Ids::new(endpoint).substitute_all(text.as_bytes(), &spots)
+    }
+
+    fn filled(piece: &Piece) -> Vec<String> {
+        let mut text = piece.text.clone();
+        let fresh = Fresh::new();
+        for slot in &piece.slots {
+            slot.fill.write(&fresh, &mut text[slot.at..]);
+        }
+        serde_json::from_slice(&text).expect("all placeholders are filled")
+    }
+
+    #[test]
+    fn placeholders_differ_and_are_no_text() {
+        let numbers = [0, 1, 7, 8, 511, 512, 70_000, u32::MAX].map(Fill::Numbered);
+        let fills = [Fill::Hex, Fill::Created].into_iter().chain(numbers);
+        let placeholders: HashSet<Vec<_>> = fills.map(|f| f.placeholder().collect()).collect();
+        assert_eq!(placeholders.len(), 10);
+        assert!(placeholders.iter().flatten().all(|&byte| byte >= 0xF8));
+    }
+
+    #[test]
+    fn ids_keep_their_form() {
+        let text = r#"["call_1", "toolu_2", "1", "srvtoolu_3", "chatcmpl-tool-4"]"#;
+        let ids = filled(&piece(Endpoint::ChatCompletions, text, Spot::Tool));
+        let prefixes = ["call_", "toolu_", "call_", "srvtoolu_", "call_"];
+        for (id, prefix) in ids.iter().zip(prefixes) {
+            assert_eq!(
+                id.strip_prefix(prefix).map(str::len),
+                Some(NUMBERED_BYTES),
+                "{id}"
+            );
+        }
+        let id = filled(&piece(Endpoint::Messages, r#"["1"]"#, Spot::Reply)).remove(0);
+        assert!(id.starts_with("msg_"), "{id}");
+        let id = filled(&piece(Endpoint::Completions, r#"["1"]"#, Spot::Reply)).remove(0);
+        assert!(id.starts_with("cmpl-"), "{id}");
+    }
+
+    #[test]
+    fn the_same_id_is_replaced_by_the_same() {
+        let ids = filled(&piece(Endpoint::Messages, r#"["1", "2", "1"]"#, Spot::Tool));
+        assert_eq!(ids[0], ids[2]);
+        assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn what_is_no_id_stays() {
+        let text = r#"["", 7, [], {}]"#;
+        let piece = piece(Endpoint::ChatCompletions, text, Spot::Reply);
+        assert_eq!(piece.text, text.as_bytes());
+        assert!(piece.slots.is_empty());
+    }
+
+    #[test]
+    fn a_reference_to_an_earlier_answer_stays() {
+        let piece = piece(Endpoint::Messages, r#"["toolu_1"]"#, Spot::ToolReference);
+        assert!(piece.slots.is_empty());
+    }
+}

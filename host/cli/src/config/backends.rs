@@ -1,0 +1,184 @@
+//! The backends: who answers when the cache does not.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use deja_proxy::{Pattern, Secret, UpstreamSettings, Url};
+
+use super::{
+    count,
+    reader::Section,
+    value::{Alias, Setting},
+};
+
+/// The model that is meant by `"default"`, below the folder of models.
+const DEFAULT_MODEL: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// A backend and the models that it answers for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BackendSettings {
+    pub(crate) name: String,
+    pub(crate) kind: BackendKind,
+    pub(crate) models: Vec<Pattern>,
+    pub(crate) aliases: Vec<Alias>,
+}
+
+/// What a backend is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BackendKind {
+    /// Our own engine.
+    Engine(ModelSettings),
+    /// Another server.
+    Upstream(UpstreamSettings),
+}
+
+/// The engine's settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModelSettings {
+    /// A GGUF file, or a Hugging Face folder.
+    pub(crate) path: PathBuf,
+    /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
+    pub(crate) context_length: Option<u32>,
+    /// How long the model may take to load.
+    pub(crate) start_timeout: Duration,
+    /// Generations that may wait or run at once.
+    pub(crate) max_waiting: usize,
+}
+
+impl BackendKind {
+    /// The engine's settings, if it is the engine.
+    pub(crate) fn engine(&self) -> Option<&ModelSettings> {
+        match self {
+            Self::Engine(model) => Some(model),
+            Self::Upstream(_) => None,
+        }
+    }
+}
+
+/// The written kind of a backend.
+enum Kind {
+    Mlx,
+    Upstream,
+}
+
+impl Setting for Kind {
+    const EXPECTED: &'static str = "\"mlx\" or \"upstream\"";
+
+    fn read(value: &toml::de::DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "mlx" => Some(Self::Mlx),
+            "upstream" => Some(Self::Upstream),
+            _ => None,
+        }
+    }
+}
+
+/// Reads all backends; without any, the engine with its default model is the only one.
+pub(super) fn backends(file: &mut Section<'_>, folder: &Path) -> Vec<BackendSettings> {
+    if !file.has("backend") {
+        return vec![BackendSettings {
+            name: "mlx".to_owned(),
+            kind: BackendKind::Engine(ModelSettings::default()),
+            models: any_model(),
+            aliases: Vec::new(),
+        }];
+    }
+    file.sections("backend")
+        .into_iter()
+        .filter_map(|section| backend(section, folder))
+        .collect()
+}
+
+fn backend(mut section: Section<'_>, folder: &Path) -> Option<BackendSettings> {
+    let name: Option<String> = section.optional("name");
+    let models = section.get("models", any_model());
+    let aliases = section.get("aliases", Vec::new());
+    // Without its kind nobody knows which other settings belong to it.
+    let kind = match section.required("kind")? {
+        Kind::Mlx => Some(BackendKind::Engine(model(&mut section, folder))),
+        Kind::Upstream => upstream(&mut section, name.clone()).map(BackendKind::Upstream),
+    };
+    section.finish();
+    let kind = kind?;
+    let name = name.unwrap_or_else(|| match &kind {
+        BackendKind::Engine(_) => "mlx".to_owned(),
+        BackendKind::Upstream(upstream) => upstream.name.clone(),
+    });
+    Some(BackendSettings {
+        name,
+        kind,
+        models,
+        aliases,
+    })
+}
+
+fn any_model() -> Vec<Pattern> {
+    vec![Pattern::new("*").expect("it is a pattern")]
+}
+
+fn model(section: &mut Section<'_>, folder: &Path) -> ModelSettings {
+    let standard = ModelSettings::default();
+    let path: PathBuf = section.get("model", "default".into());
+    ModelSettings {
+        path: if path == Path::new("default") {
+            standard.path
+        } else {
+            folder.join(path)
+        },
+        context_length: section.optional("context_length"),
+        start_timeout: section.get("start_timeout", standard.start_timeout),
+        max_waiting: count(section.get("max_waiting", standard.max_waiting as u64)),
+    }
+}
+
+fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamSettings> {
+    let api = section.required("api");
+    let url: Option<Url> = section.required("url");
+    let api_key = secret(section, "api_key_env");
+    let connect_timeout = section.get("connect_timeout", Duration::from_secs(10));
+    let idle_timeout = section.get("idle_timeout", Duration::from_mins(5));
+    let stream_usage = section.get("stream_usage", true);
+    let url = url?;
+    let host = || url.host_str().unwrap_or_default().to_owned();
+    Some(UpstreamSettings {
+        name: name.unwrap_or_else(host),
+        api: api?,
+        url,
+        api_key,
+        connect_timeout,
+        idle_timeout,
+        stream_usage,
+    })
+}
+
+/// The secret in the environment variable that a setting names.
+pub(super) fn secret(section: &mut Section<'_>, setting: &'static str) -> Option<Secret> {
+    let variable: String = section.optional(setting)?;
+    match std::env::var(&variable) {
+        Ok(secret) if !secret.is_empty() => Some(Secret::new(&secret)),
+        _ => {
+            let problem = format!("names the environment variable `{variable}`, which is not set");
+            section.mistake(setting, &problem);
+            None
+        }
+    }
+}
+
+impl Default for ModelSettings {
+    fn default() -> Self {
+        Self {
+            path: default_model(),
+            context_length: None,
+            start_timeout: Duration::from_mins(2),
+            max_waiting: 256,
+        }
+    }
+}
+
+/// Where `cargo xtask setup` puts the default model: below `$DEJA_HOME`, which is `.deja` if not set.
+fn default_model() -> PathBuf {
+    let home = std::env::var_os("DEJA_HOME").map_or_else(|| PathBuf::from(".deja"), PathBuf::from);
+    home.join("models").join(DEFAULT_MODEL)
+}

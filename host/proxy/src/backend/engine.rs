@@ -1,0 +1,75 @@
+//! The engine as a backend: its events become `OpenAI`'s frames, and from those the client's.
+
+use bytes::Bytes;
+use deja_chat::{
+    ChatRequest, Endpoint,
+    openai::{self, Envelope},
+};
+use deja_engine::{Engine, Generation};
+use hyper::HeaderMap;
+use serde_json::json;
+
+use super::{
+    Content, FetchError, Source,
+    frames::{Frames, Translation},
+    order::Generate,
+};
+
+/// Asks for an answer. The engine streams always; who wants the whole waits for the end.
+pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source {
+    let Generate {
+        endpoint,
+        request,
+        translation,
+    } = order;
+    let model = request.model.clone();
+    let model = model.unwrap_or_else(|| engine.model().id.clone());
+    let events = EngineEvents {
+        generation: engine.generate(request),
+        envelope: if endpoint == Endpoint::Completions {
+            Envelope::fresh_completion(&model)
+        } else {
+            Envelope::fresh(&model)
+        },
+        is_chat: endpoint != Endpoint::Completions,
+        begun: false,
+    };
+    let frames = Frames::of_engine(events, Translation::of(translation), limit);
+    Source {
+        headers: HeaderMap::new(),
+        content: Content::Stream(frames),
+    }
+}
+
+/// Counts a prompt's tokens, in the shape of Anthropic's `count_tokens`.
+pub(super) async fn count(engine: &Engine, request: ChatRequest) -> Result<Source, FetchError> {
+    let tokens = engine.count_tokens(request).await?;
+    Ok(Source::document(
+        json!({ "input_tokens": tokens }).to_string(),
+    ))
+}
+
+/// A generation, written as `OpenAI` streams it.
+pub(super) struct EngineEvents {
+    generation: Generation,
+    envelope: Envelope,
+    is_chat: bool,
+    begun: bool,
+}
+
+impl EngineEvents {
+    /// The next bytes of the stream.
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+        let event = match self.generation.next().await? {
+            Ok(event) => event,
+            Err(error) => return Some(Err(error.into())),
+        };
+        let first = !std::mem::replace(&mut self.begun, true);
+        let frames = if self.is_chat {
+            openai::event(&self.envelope, &event, first, true)
+        } else {
+            openai::completion_event(&self.envelope, &event, true)
+        };
+        Some(Ok(frames.into()))
+    }
+}

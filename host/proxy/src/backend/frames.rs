@@ -1,0 +1,172 @@
+//! A streamed answer on its way from a backend, in the client's wire format.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use deja_chat::{
+    Api, FrameReader, frame, payload,
+    translate::{ChatToMessages, MessagesToChat},
+};
+use serde_json::Value;
+
+use super::{FetchError, engine::EngineEvents, upstream::UpstreamBytes};
+
+/// The frames of a streamed answer.
+pub(crate) struct Frames {
+    bytes: ByteSource,
+    reader: FrameReader,
+    translation: Translation,
+    /// Frames that were read and not handed out yet.
+    waiting: VecDeque<Bytes>,
+    /// Bytes that may still come.
+    left: usize,
+    limit: usize,
+    ended: bool,
+}
+
+enum ByteSource {
+    Engine(EngineEvents),
+    Upstream(UpstreamBytes),
+}
+
+impl ByteSource {
+    async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+        match self {
+            Self::Engine(events) => events.next().await,
+            Self::Upstream(bytes) => bytes.next().await,
+        }
+    }
+}
+
+impl Frames {
+    pub(super) fn of_engine(events: EngineEvents, translation: Translation, limit: usize) -> Self {
+        Self::new(ByteSource::Engine(events), translation, limit)
+    }
+
+    pub(super) fn of_upstream(
+        bytes: UpstreamBytes,
+        translation: Translation,
+        limit: usize,
+    ) -> Self {
+        Self::new(ByteSource::Upstream(bytes), translation, limit)
+    }
+
+    fn new(bytes: ByteSource, translation: Translation, limit: usize) -> Self {
+        Self {
+            bytes,
+            reader: FrameReader::new(limit),
+            translation,
+            waiting: VecDeque::new(),
+            left: limit,
+            limit,
+            ended: false,
+        }
+    }
+
+    /// The next frame; `None` once the backend has said all.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+        loop {
+            if let Some(frame) = self.waiting.pop_front() {
+                return Some(Ok(frame));
+            }
+            if self.ended {
+                return None;
+            }
+            if let Err(error) = self.read_on().await {
+                self.ended = true;
+                return Some(Err(error));
+            }
+        }
+    }
+
+    async fn read_on(&mut self) -> Result<(), FetchError> {
+        let limit = self.limit;
+        let too_large = |_| FetchError::TooLarge { limit };
+        let Some(bytes) = self.bytes.next().await.transpose()? else {
+            self.ended = true;
+            let reader = std::mem::replace(&mut self.reader, FrameReader::new(limit));
+            if let Some(rest) = reader.finish() {
+                self.waiting.extend(self.translation.of_frame(rest));
+            }
+            return Ok(());
+        };
+        self.left = self
+            .left
+            .checked_sub(bytes.len())
+            .ok_or(FetchError::TooLarge { limit })?;
+        self.reader.push(bytes);
+        while let Some(frame) = self.reader.next_frame().map_err(too_large)? {
+            self.waiting.extend(self.translation.of_frame(frame));
+        }
+        Ok(())
+    }
+}
+
+/// From the backend's wire format to the client's.
+pub(crate) enum Translation {
+    /// They are the same.
+    None,
+    /// The backend speaks `OpenAI`'s, the client Anthropic's.
+    ToMessages(ChatToMessages),
+    /// The backend speaks Anthropic's, the client `OpenAI`'s.
+    ToChat(MessagesToChat),
+}
+
+impl Translation {
+    /// Into this API from the other one, if it is another.
+    pub(crate) fn of(into: Option<Api>) -> Self {
+        match into {
+            None => Self::None,
+            Some(Api::Anthropic) => Self::ToMessages(ChatToMessages::new()),
+            Some(Api::OpenAi) => Self::ToChat(MessagesToChat::new()),
+        }
+    }
+
+    /// The client's frames for one of the backend's.
+    fn of_frame(&mut self, source: Bytes) -> Vec<Bytes> {
+        if matches!(self, Self::None) {
+            return vec![source];
+        }
+        let Some(text) = payload(&source) else {
+            return Vec::new();
+        };
+        if text.trim_ascii() == b"[DONE]" {
+            return self.end();
+        }
+        match serde_json::from_slice(&text) {
+            Ok(payload) => self.of_payload(&payload),
+            // What is not JSON breaks the stream in any format, and is passed on to show.
+            Err(_) => vec![source],
+        }
+    }
+
+    /// The client's frames for one of the backend's payloads.
+    pub(crate) fn of_payload(&mut self, payload: &Value) -> Vec<Bytes> {
+        match self {
+            Self::None => Vec::new(),
+            Self::ToMessages(translator) => framed(Api::Anthropic, translator.push(payload)),
+            Self::ToChat(translator) => {
+                let mut frames = framed(Api::OpenAi, translator.push(payload));
+                let ends = payload
+                    .get("type")
+                    .is_some_and(|kind| kind == "message_stop");
+                if ends && translator.is_finished() {
+                    frames.push(Bytes::from_static(Api::OpenAi.stream_end().as_bytes()));
+                }
+                frames
+            }
+        }
+    }
+
+    /// What is left to say once the backend has said that its answer is whole.
+    pub(crate) fn end(&mut self) -> Vec<Bytes> {
+        match self {
+            Self::ToMessages(translator) => framed(Api::Anthropic, translator.finish()),
+            Self::None | Self::ToChat(_) => Vec::new(),
+        }
+    }
+}
+
+fn framed(api: Api, payloads: Vec<Value>) -> Vec<Bytes> {
+    payloads.iter().map(|payload| frame(api, payload)).collect()
+}

@@ -1,0 +1,119 @@
+//! Who answers when the cache does not.
+
+mod engine;
+mod fault;
+mod frames;
+mod models;
+mod order;
+mod routes;
+mod splice;
+mod upstream;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use deja_engine::{Engine, WorkerStatus};
+use hyper::HeaderMap;
+use serde_json::{Value, json};
+
+pub(crate) use fault::{FetchError, Refusal};
+pub(crate) use frames::Frames;
+pub(crate) use models::{Model, models};
+pub(crate) use order::Order;
+pub(crate) use routes::Route;
+pub use routes::{Backends, Pattern, PatternError, Routed};
+pub use upstream::{Upstream, UpstreamError, UpstreamSettings};
+
+/// Who answers when the cache does not. Clones share one engine, and one pool of connections.
+#[derive(Clone)]
+pub enum Backend {
+    /// MLX, in a worker process of ours.
+    Engine(Arc<Engine>),
+    /// A server that speaks one of the APIs.
+    Upstream(Arc<Upstream>),
+}
+
+/// What a backend answers with, once it begins to.
+pub(crate) struct Source {
+    /// The headers that the client gets too.
+    pub(crate) headers: HeaderMap,
+    pub(crate) content: Content,
+}
+
+/// An answer in the client's wire format.
+pub(crate) enum Content {
+    /// It is all there.
+    Document(Bytes),
+    /// It comes piece by piece.
+    Stream(Frames),
+}
+
+impl Backend {
+    /// Asks for an answer; waits until it begins.
+    pub(crate) async fn fetch(&self, order: Order, limit: usize) -> Result<Source, FetchError> {
+        match (self, order) {
+            (Self::Engine(engine), Order::Generate(generate)) => {
+                Ok(engine::generate(engine, generate, limit))
+            }
+            (Self::Engine(engine), Order::Count(request)) => engine::count(engine, request).await,
+            (Self::Upstream(upstream), Order::Forward(forward)) => {
+                upstream.fetch(forward, limit).await
+            }
+            (_, Order::Known(document)) => Ok(Source::document(document)),
+            (Self::Engine(_), Order::Forward(_))
+            | (Self::Upstream(_), Order::Generate(_) | Order::Count(_)) => {
+                unreachable!("an order is made for its backend")
+            }
+        }
+    }
+
+    /// What it is, besides its name: answers of another one are another's.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Engine(engine) => format!("mlx {}", engine.model().id),
+            Self::Upstream(upstream) => upstream.identity(),
+        }
+    }
+
+    /// How it is doing, for `/health`.
+    pub(crate) fn health(&self) -> Value {
+        match self {
+            Self::Engine(engine) => {
+                let model = engine.model();
+                json!({
+                    "kind": "mlx",
+                    "model": model.id,
+                    "context_length": model.context_length,
+                    "worker": engine.state(),
+                })
+            }
+            Self::Upstream(upstream) => upstream.health(),
+        }
+    }
+
+    /// Whether it can answer now, as far as that is known without asking it.
+    pub(crate) fn is_well(&self) -> bool {
+        match self {
+            Self::Engine(engine) => matches!(engine.state().status, WorkerStatus::Running { .. }),
+            Self::Upstream(_) => true,
+        }
+    }
+
+    /// Ends what it runs.
+    pub(crate) async fn shutdown(&self) {
+        match self {
+            Self::Engine(engine) => engine.shutdown().await,
+            Self::Upstream(_) => {}
+        }
+    }
+}
+
+impl Source {
+    /// An answer that is all there.
+    pub(crate) fn document(document: impl Into<Bytes>) -> Self {
+        Self {
+            headers: HeaderMap::new(),
+            content: Content::Document(document.into()),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What a backend is asked: the client's request, in the backend's own terms.
+
+use bytes::Bytes;
+use deja_cache::Endpoint;
+use deja_chat::{Api, ChatRequest, Delivery, openai, translate};
+use serde_json::{Value, json};
+
+use super::{
+    Backend, Route,
+    upstream::{self, Forward, Upstream},
+};
+use crate::{
+    decode::{Asked, Call},
+    error::Error,
+};
+
+/// Bytes of text that make a token, where nobody counts.
+const BYTES_PER_TOKEN: usize = 4;
+
+/// Tokens of an answer where the client names no limit and Anthropic's API wants one.
+const DEFAULT_MAX_TOKENS: u32 = 8192;
+
+/// What a backend is asked.
+#[derive(Clone)]
+pub(crate) enum Order {
+    /// The engine is to generate.
+    Generate(Generate),
+    /// The engine is to count tokens.
+    Count(ChatRequest),
+    /// An upstream is to answer.
+    Forward(Forward),
+    /// Nobody has to be asked: this is the answer.
+    Known(String),
+}
+
+/// A generation, and the form in which it is wanted.
+#[derive(Clone)]
+pub(crate) struct Generate {
+    pub(super) endpoint: Endpoint,
+    pub(super) request: ChatRequest,
+    /// The client's API, if it is not `OpenAI`'s.
+    pub(super) translation: Option<Api>,
+}
+
+impl Order {
+    /// Reads what the backend is asked, and refuses what it could not honour.
+    pub(crate) fn new(route: &Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
+        match &route.to.backend {
+            Backend::Engine(_) => for_engine(route, call.endpoint, &asked.body),
+            Backend::Upstream(upstream) => for_upstream(upstream, route, call, asked),
+        }
+    }
+}
+
+fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
+    let (request, translation) = match endpoint {
+        Endpoint::ChatCompletions => (openai::chat_request(body)?, None),
+        Endpoint::Completions => (openai::completion_request(body)?, None),
+        Endpoint::Messages => (messages_request(body)?, Some(Api::Anthropic)),
+        Endpoint::CountTokens => return Ok(Order::Count(messages_request(body)?)),
+        Endpoint::Embeddings => return Err(unsupported(route, endpoint)),
+    };
+    Ok(Order::Generate(Generate {
+        endpoint,
+        request,
+        translation,
+    }))
+}
+
+fn messages_request(body: &Value) -> Result<ChatRequest, Error> {
+    Ok(openai::chat_request(&translate::messages_to_chat(body)?)?)
+}
+
+fn for_upstream(
+    upstream: &Upstream,
+    route: &Route,
+    call: &Call,
+    asked: &Asked,
+) -> Result<Order, Error> {
+    let translation = Some(call.api()).filter(|api| *api != upstream.api());
+    let (endpoint, body) = match (call.endpoint, translation) {
+        (endpoint, None) => (endpoint, upstream.own_body(asked, &route.model)?),
+        (Endpoint::Messages, Some(_)) => {
+            let body = translate::messages_to_chat(&asked.body)?;
+            (Endpoint::ChatCompletions, renamed(body, &route.model))
+        }
+        (Endpoint::ChatCompletions, Some(_)) => {
+            let body = translate::chat_to_messages(&asked.body, DEFAULT_MAX_TOKENS)?;
+            (Endpoint::Messages, renamed(body, &route.model))
+        }
+        // The other API has no such call.
+        (Endpoint::CountTokens, Some(_)) => return Ok(Order::Known(estimate(&asked.body))),
+        (endpoint @ (Endpoint::Completions | Endpoint::Embeddings), Some(_)) => {
+            return Err(unsupported(route, endpoint));
+        }
+    };
+    Ok(Order::Forward(Forward {
+        endpoint,
+        query: call.query.clone().filter(|_| translation.is_none()),
+        headers: upstream.headers(&call.headers.0, translation.is_some()),
+        body,
+        answered: call.endpoint,
+        translation,
+        streams: matches!(asked.delivery, Delivery::Stream { .. }),
+    }))
+}
+
+fn renamed(mut body: Value, model: &str) -> Bytes {
+    if !model.is_empty() {
+        body["model"] = model.into();
+    }
+    body.to_string().into()
+}
+
+/// A guess at the number of tokens, from the length of all texts and schemas.
+fn estimate(body: &Value) -> String {
+    let read = ["system", "messages", "tools"];
+    let bytes: usize = read
+        .iter()
+        .filter_map(|field| body.get(field))
+        .map(upstream::text_bytes)
+        .sum();
+    json!({ "input_tokens": bytes.div_ceil(BYTES_PER_TOKEN) }).to_string()
+}
+
+fn unsupported(route: &Route, endpoint: Endpoint) -> Error {
+    Error::Unsupported {
+        backend: route.to.name.clone(),
+        path: endpoint.path(),
+    }
+}

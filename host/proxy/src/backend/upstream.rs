@@ -1,0 +1,507 @@
+//! A server that speaks one of the APIs.
+
+use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use deja_cache::Endpoint;
+use deja_chat::{Api, BadRequest, Delivery, Fresh, Recorder, unfold};
+use hyper::{
+    HeaderMap, StatusCode,
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT},
+};
+use reqwest::{Client, Response, Url, redirect};
+use serde_json::{Value, json};
+
+use super::{
+    Content, FetchError, Refusal, Source,
+    frames::{Frames, Translation},
+    splice,
+};
+use crate::{client::client_builder, decode::Asked, error::Error, settings::Secret};
+
+/// The version of Anthropic's API that is asked where the client names none.
+const ANTHROPIC_VERSION: &str = "2023-06-01";
+
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+
+/// Headers of a request that are between the client and us, or that we set ourselves.
+const OURS: [&str; 16] = [
+    "accept-encoding",
+    "access-control-request-headers",
+    "access-control-request-method",
+    "cache-control",
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "origin",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Headers of a reply that are between the upstream and us, or that we set ourselves.
+const THEIRS: [&str; 14] = [
+    "age",
+    "alt-svc",
+    "cache-control",
+    "cache-status",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "keep-alive",
+    "set-cookie",
+    "trailer",
+    "transfer-encoding",
+    "vary",
+];
+
+/// How an upstream is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamSettings {
+    /// Its name, for people.
+    pub name: String,
+    /// The API that it speaks.
+    pub api: Api,
+    /// What the API's own SDK takes as its base URL.
+    pub url: Url,
+    /// The key that it is shown; without one the client's own.
+    pub api_key: Option<Secret>,
+    /// How long connecting may take.
+    pub connect_timeout: Duration,
+    /// How long it may be silent.
+    pub idle_timeout: Duration,
+    /// Whether `OpenAI`'s streams are asked for their token counts.
+    pub stream_usage: bool,
+}
+
+/// Why there is no client for an upstream.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot make a client for the backend {backend}: {source}")]
+pub struct UpstreamError {
+    /// Its name.
+    backend: String,
+    source: reqwest::Error,
+}
+
+/// A server that speaks one of the APIs.
+pub struct Upstream {
+    settings: UpstreamSettings,
+    client: Client,
+}
+
+/// A request to an upstream.
+#[derive(Clone)]
+pub(crate) struct Forward {
+    /// What the upstream is called for.
+    pub(super) endpoint: Endpoint,
+    pub(super) query: Option<String>,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    /// What the client called for.
+    pub(super) answered: Endpoint,
+    /// The client's API, if it is another.
+    pub(super) translation: Option<Api>,
+    pub(super) streams: bool,
+}
+
+impl Upstream {
+    /// A client with a pool of its own. Nothing is connected yet.
+    ///
+    /// # Errors
+    /// The system has no certificates to check others with.
+    pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
+        let client = client_builder()
+            .connect_timeout(settings.connect_timeout)
+            .read_timeout(settings.idle_timeout)
+            .redirect(redirect::Policy::none())
+            .tcp_nodelay(true)
+            .build();
+        match client {
+            Ok(client) => Ok(Self { settings, client }),
+            Err(source) => Err(UpstreamError {
+                backend: settings.name,
+                source,
+            }),
+        }
+    }
+
+    pub(super) fn api(&self) -> Api {
+        self.settings.api
+    }
+
+    pub(super) fn identity(&self) -> String {
+        format!("{} {}", api_name(self.settings.api), self.settings.url)
+    }
+
+    pub(super) fn health(&self) -> Value {
+        json!({
+            "kind": "upstream",
+            "api": api_name(self.settings.api),
+            "url": self.settings.url.as_str(),
+        })
+    }
+
+    /// The client's body as it came, but for the model's name and the wish for token counts.
+    pub(super) fn own_body(&self, asked: &Asked, model: &str) -> Result<Bytes, Error> {
+        let broken = |error: serde_json::Error| {
+            Error::BadRequest(BadRequest {
+                message: format!("the body cannot be passed on: {error}"),
+                field: None,
+                code: Some("invalid_json"),
+            })
+        };
+        let body = splice::with_model(&asked.raw, model).map_err(broken)?;
+        let streams = matches!(asked.delivery, Delivery::Stream { .. });
+        if streams && self.settings.api == Api::OpenAi && self.settings.stream_usage {
+            return splice::with_usage(&body).map_err(broken);
+        }
+        Ok(body)
+    }
+
+    /// The client's headers that the upstream gets, and the key. Where the APIs differ, only those
+    /// pass that mean something to both.
+    pub(super) fn headers(&self, from: &HeaderMap, translated: bool) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let of_this_hop = named_by_connection(from);
+        for (name, value) in from {
+            let passes = if translated {
+                name == USER_AGENT
+            } else {
+                !OURS.contains(&name.as_str()) && !of_this_hop.contains(name)
+            };
+            if passes {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.authorise(&mut headers, from, translated);
+        if self.settings.api == Api::Anthropic {
+            let version = HeaderValue::from_static(ANTHROPIC_VERSION);
+            headers.entry(VERSION).or_insert(version);
+        }
+        headers
+    }
+
+    fn authorise(&self, headers: &mut HeaderMap, from: &HeaderMap, translated: bool) {
+        let key = match &self.settings.api_key {
+            Some(key) => Some(key.reveal().to_owned()),
+            None if translated => shown_key(from),
+            None => return,
+        };
+        headers.remove(AUTHORIZATION);
+        headers.remove(X_API_KEY);
+        let (name, value) = match (self.settings.api, key) {
+            (_, None) => return,
+            (Api::OpenAi, Some(key)) => (AUTHORIZATION, format!("Bearer {key}")),
+            (Api::Anthropic, Some(key)) => (X_API_KEY, key),
+        };
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
+
+    /// Asks, and waits until an answer begins.
+    pub(super) async fn fetch(&self, order: Forward, limit: usize) -> Result<Source, FetchError> {
+        let mut url = self.url(order.endpoint.path());
+        url.set_query(order.query.as_deref());
+        let request = self
+            .client
+            .post(url)
+            .headers(order.headers.clone())
+            .body(order.body.clone());
+        let response = request.send().await.map_err(|error| self.failed(error))?;
+        let status = response.status();
+        let headers = passed_on(response.headers());
+        let is_stream = order.streams && is_event_stream(&response);
+        let mut bytes = self.bytes(response);
+        if !status.is_success() {
+            let body = bytes.whole(limit).await?;
+            return Err(self.refused(status, headers, body));
+        }
+        let content = if is_stream {
+            let translation = Translation::of(order.translation);
+            Content::Stream(Frames::of_upstream(bytes, translation, limit))
+        } else {
+            let document = bytes.whole(limit).await?;
+            Content::Document(self.translated(document, &order)?)
+        };
+        Ok(Source { headers, content })
+    }
+
+    /// The document at another path, for `models`.
+    pub(super) async fn get(&self, path: &str, client: &HeaderMap) -> Result<Value, FetchError> {
+        const LIMIT: usize = 8 << 20;
+        let headers = self.headers(client, true);
+        let request = self.client.get(self.url(path)).headers(headers);
+        let response = request.send().await.map_err(|error| self.failed(error))?;
+        let status = response.status();
+        let headers = passed_on(response.headers());
+        let body = self.bytes(response).whole(LIMIT).await?;
+        if !status.is_success() {
+            return Err(self.refused(status, headers, body));
+        }
+        serde_json::from_slice(&body).map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// The address of a path of the API. `OpenAI`'s base URLs end with the version, Anthropic's
+    /// do not.
+    fn url(&self, path: &str) -> Url {
+        let base = self.settings.url.as_str().trim_end_matches('/');
+        let path = match self.settings.api {
+            Api::OpenAi => path.trim_start_matches("/v1"),
+            Api::Anthropic => path,
+        };
+        let url = format!("{base}{path}");
+        url.parse().expect("a URL with a longer path is one")
+    }
+
+    fn bytes(&self, response: Response) -> UpstreamBytes {
+        UpstreamBytes {
+            response,
+            backend: self.settings.name.clone(),
+            idle_timeout: self.settings.idle_timeout,
+        }
+    }
+
+    /// A whole answer in the client's wire format: taken apart into the stream that it could have
+    /// been, which is translated and put together again.
+    fn translated(&self, document: Bytes, order: &Forward) -> Result<Bytes, FetchError> {
+        if order.translation.is_none() {
+            return Ok(document);
+        }
+        let whole: Value = serde_json::from_slice(&document)
+            .map_err(|error| self.broken(format!("it is not JSON: {error}")))?;
+        let mut translation = Translation::of(order.translation);
+        let mut frames = Vec::new();
+        for payload in unfold(order.endpoint, &whole) {
+            frames.extend(translation.of_payload(&payload));
+        }
+        frames.extend(translation.end());
+        let mut recorder = Recorder::new(order.answered);
+        for frame in frames {
+            recorder.push(&frame);
+        }
+        let answer = recorder
+            .finish()
+            .map_err(|reason| self.broken(reason.to_string()))?;
+        Ok(answer.document(&Fresh::new()))
+    }
+
+    fn failed(&self, error: reqwest::Error) -> FetchError {
+        failed(&self.settings.name, self.settings.idle_timeout, error)
+    }
+
+    fn broken(&self, reason: String) -> FetchError {
+        FetchError::BrokenOff {
+            backend: self.settings.name.clone(),
+            reason,
+        }
+    }
+
+    fn refused(&self, status: StatusCode, headers: HeaderMap, body: Bytes) -> FetchError {
+        FetchError::Refused(Arc::new(Refusal {
+            backend: self.settings.name.clone(),
+            api: self.settings.api,
+            status,
+            headers,
+            body,
+        }))
+    }
+}
+
+/// The bytes of an upstream's reply, as they come.
+pub(super) struct UpstreamBytes {
+    response: Response,
+    backend: String,
+    idle_timeout: Duration,
+}
+
+impl UpstreamBytes {
+    pub(super) async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+        let chunk = self.response.chunk().await.transpose()?;
+        Some(chunk.map_err(|error| failed(&self.backend, self.idle_timeout, error)))
+    }
+
+    async fn whole(&mut self, limit: usize) -> Result<Bytes, FetchError> {
+        let mut whole = BytesMut::new();
+        while let Some(chunk) = self.next().await.transpose()? {
+            if whole.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge { limit });
+            }
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole.freeze())
+    }
+}
+
+fn failed(backend: &str, idle_timeout: Duration, error: reqwest::Error) -> FetchError {
+    let backend = backend.to_owned();
+    if error.is_timeout() && !error.is_connect() {
+        return FetchError::Silent {
+            backend,
+            timeout: idle_timeout,
+        };
+    }
+    let unreachable = error.is_connect();
+    let error = error.without_url();
+    let mut reason = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        // Memory takes every text.
+        let _ = write!(reason, ": {error}");
+        cause = error.source();
+    }
+    if unreachable {
+        FetchError::Unreachable { backend, reason }
+    } else {
+        FetchError::BrokenOff { backend, reason }
+    }
+}
+
+fn api_name(api: Api) -> &'static str {
+    match api {
+        Api::OpenAi => "openai",
+        Api::Anthropic => "anthropic",
+    }
+}
+
+/// The headers that are between the client and us because it says so (RFC 9110, section 7.6.1).
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
+}
+
+/// The key that a client of either API shows.
+fn shown_key(headers: &HeaderMap) -> Option<String> {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    text(X_API_KEY).or(bearer).map(str::to_owned)
+}
+
+fn passed_on(headers: &HeaderMap) -> HeaderMap {
+    let passes = |name: &HeaderName| {
+        !THEIRS.contains(&name.as_str()) && !name.as_str().starts_with("access-control-")
+    };
+    headers
+        .iter()
+        .filter(|(name, _)| passes(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE);
+    content_type
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+}
+
+/// Bytes of all strings in a value, the names of fields included.
+pub(super) fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(text_bytes).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| name.len() + text_bytes(field))
+            .sum(),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+
+    pub(crate) fn settings() -> UpstreamSettings {
+        UpstreamSettings {
+            name: "test".to_owned(),
+            api: Api::OpenAi,
+            url: "http://127.0.0.1:9/v1/".parse().expect("it is a URL"),
+            api_key: None,
+            connect_timeout: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(1),
+            stream_usage: true,
+        }
+    }
+
+    pub(crate) fn upstream() -> Upstream {
+        Upstream::new(settings()).expect("a client can be made")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|&(name, value)| {
+                let value = HeaderValue::from_static(value);
+                (HeaderName::from_static(name), value)
+            })
+            .collect()
+    }
+
+    fn upstream(api: Api, url: &str, key: Option<&str>) -> Upstream {
+        let settings = UpstreamSettings {
+            api,
+            url: url.parse().expect("it is a URL"),
+            api_key: key.map(Secret::new),
+            ..testing::settings()
+        };
+        Upstream::new(settings).expect("a client can be made")
+    }
+
+    #[test]
+    fn the_base_url_is_the_one_that_sdks_take() {
+        let openai = upstream(Api::OpenAi, "http://h/api/v1/", None);
+        let url = openai.url(Endpoint::ChatCompletions.path());
+        assert_eq!(url.as_str(), "http://h/api/v1/chat/completions");
+        let anthropic = upstream(Api::Anthropic, "http://h", None);
+        let url = anthropic.url(Endpoint::CountTokens.path());
+        assert_eq!(url.as_str(), "http://h/v1/messages/count_tokens");
+    }
+
+    #[test]
+    fn the_clients_own_key_passes_unless_one_is_configured() {
+        let client = headers(&[
+            ("authorization", "Bearer ada"),
+            ("x-new", "1"),
+            ("host", "me"),
+        ]);
+        let own = upstream(Api::OpenAi, "http://h/v1", None).headers(&client, false);
+        assert_eq!(own["authorization"], "Bearer ada");
+        assert_eq!(own["x-new"], "1");
+        assert!(!own.contains_key("host"));
+        let configured = upstream(Api::OpenAi, "http://h/v1", Some("k")).headers(&client, false);
+        assert_eq!(configured["authorization"], "Bearer k");
+    }
+
+    #[test]
+    fn a_key_moves_to_where_the_other_api_has_it() {
+        let client = headers(&[("authorization", "Bearer ada"), ("openai-beta", "x")]);
+        let there = upstream(Api::Anthropic, "http://h", None).headers(&client, true);
+        assert_eq!(there["x-api-key"], "ada");
+        assert_eq!(there["anthropic-version"], ANTHROPIC_VERSION);
+        assert!(!there.contains_key("authorization") && !there.contains_key("openai-beta"));
+        let client = headers(&[("x-api-key", "bob"), ("anthropic-version", "2023-06-01")]);
+        let back = upstream(Api::OpenAi, "http://h/v1", None).headers(&client, true);
+        assert_eq!(back["authorization"], "Bearer bob");
+        assert!(!back.contains_key("x-api-key") && !back.contains_key("anthropic-version"));
+    }
+}
