@@ -1,6 +1,7 @@
 //! One running server, in a folder of its own.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -22,16 +23,18 @@ use tokio::{
 /// How long the tests wait for what must come. It is long because the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A variable that `cargo xtask test` sets.
+/// A variable that `cargo xtask` sets for tests and benchmarks.
 #[must_use]
 pub fn required(variable: &str) -> OsString {
     std::env::var_os(variable)
-        .unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
+        .unwrap_or_else(|| panic!("{variable} is not set: run this by `cargo xtask`"))
 }
 
 /// A folder with a configuration, before the server is started in it.
 pub struct Setup {
     folder: TempDir,
+    environment: BTreeMap<&'static str, OsString>,
+    keeps_log: bool,
 }
 
 impl Setup {
@@ -39,10 +42,32 @@ impl Setup {
     #[must_use]
     pub fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let setup = Self { folder };
+        let environment = [
+            ("DEJA_HOME", required("DEJA_HOME")),
+            ("DEJA_LOG", "debug".into()),
+        ];
+        let setup = Self {
+            folder,
+            environment: environment.into(),
+            keeps_log: true,
+        };
         fs::create_dir(setup.plugins()).expect("the plugin folder can be made");
         setup.configure(settings);
         setup
+    }
+
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub fn env(mut self, variable: &'static str, value: &str) -> Self {
+        self.environment.insert(variable, value.into());
+        self
+    }
+
+    /// Throws the log away, as that of a server under load grows too long to keep.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.keeps_log = false;
+        self
     }
 
     /// Writes the settings anew. They may not hold a `[server]` section without `listen`.
@@ -91,9 +116,7 @@ impl Setup {
 
     fn command(&self) -> Command {
         let mut command = Command::new(required("DEJA_BIN"));
-        command
-            .env("DEJA_HOME", required("DEJA_HOME"))
-            .env("DEJA_LOG", "debug");
+        command.envs(&self.environment);
         command
             .arg("serve")
             .arg("--config")
@@ -113,8 +136,12 @@ impl Setup {
 
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> Deja {
-        let mut child = self.command().spawn().expect("deja can be started");
-        let log = Log::follow(child.stderr.take().expect("it is piped"));
+        let mut command = self.command();
+        if !self.keeps_log {
+            command.stderr(Stdio::null());
+        }
+        let mut child = command.spawn().expect("deja can be started");
+        let log = child.stderr.take().map(Log::follow).unwrap_or_default();
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let line = timeout(PATIENCE, stdout.lines().next_line()).await;
         let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
@@ -233,9 +260,15 @@ impl Deja {
         );
     }
 
+    /// The server's process.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        pid(self.child.id())
+    }
+
     /// Sends the server a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(pid(self.child.id()), signal).expect("the server runs");
+        kill_process(self.process(), signal).expect("the server runs");
     }
 
     /// The worker process.
@@ -284,6 +317,13 @@ pub fn cache_status(reply: &Response) -> String {
 
 /// A child's standard error, read as it comes. It is closed when nobody can write to it any more.
 struct Log(watch::Receiver<String>);
+
+impl Default for Log {
+    /// One that is empty and stays so.
+    fn default() -> Self {
+        Self(watch::channel(String::new()).1)
+    }
+}
 
 impl Log {
     fn follow(stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
