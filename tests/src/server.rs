@@ -250,6 +250,15 @@ impl Deja {
         reply.json().await.expect("health is JSON")
     }
 
+    /// The sum of the samples at `/metrics` whose name and labels start like this.
+    pub async fn sample(&self, start: &str) -> f64 {
+        let metrics = self.get("/metrics").await.text().await;
+        let metrics = metrics.expect("the metrics come");
+        let samples = metrics.lines().filter(|line| line.starts_with(start));
+        let values = samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
+    }
+
     /// Waits until `/health` is as wanted. It is looked at whenever the server logs something.
     pub async fn wait_for(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
         let mut log = self.log.0.clone();

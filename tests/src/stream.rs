@@ -12,8 +12,8 @@ pub struct Streamed {
     pub is_whole: bool,
     /// How many comments (`OpenAI`) or pings (Anthropic) came.
     pub signs_of_life: usize,
-    /// Whether the connection ended as HTTP wants it.
-    pub is_cut: bool,
+    /// Whether the connection broke, or a frame cannot be read.
+    pub is_broken: bool,
 }
 
 impl Streamed {
@@ -32,7 +32,7 @@ impl Streamed {
     /// Whether the client can tell that the answer is not whole.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        !self.is_whole && (self.error().is_some() || self.is_cut)
+        !self.is_whole && (self.error().is_some() || self.is_broken)
     }
 
     /// The last value that stands at this JSON pointer in a chunk.
@@ -55,6 +55,7 @@ impl Streamed {
         match payload(frame) {
             Payload::SignOfLife => self.signs_of_life += 1,
             Payload::End => self.is_whole = true,
+            Payload::Broken => self.is_broken = true,
             Payload::Chunk(chunk) => {
                 self.is_whole |= chunk["type"] == "message_stop";
                 self.chunks.push(chunk);
@@ -88,9 +89,8 @@ impl Frames {
     pub async fn next(&mut self) -> reqwest::Result<Option<String>> {
         loop {
             if let Some(at) = self.buffer.windows(2).position(|pair| pair == b"\n\n") {
-                let frame = self.buffer.drain(..at + 2).collect();
-                let frame = String::from_utf8(frame).expect("a frame is UTF-8");
-                return Ok(Some(frame));
+                let frame: Vec<_> = self.buffer.drain(..at + 2).collect();
+                return Ok(Some(String::from_utf8_lossy(&frame).into_owned()));
             }
             match self.reply.chunk().await? {
                 Some(bytes) => self.buffer.extend_from_slice(&bytes),
@@ -121,7 +121,7 @@ impl Frames {
                 Ok(Some(frame)) => streamed.take(&frame),
                 Ok(None) => return streamed,
                 Err(_) => {
-                    streamed.is_cut = true;
+                    streamed.is_broken = true;
                     return streamed;
                 }
             }
@@ -142,6 +142,8 @@ enum Payload {
     End,
     /// A JSON document.
     Chunk(Value),
+    /// What is none.
+    Broken,
 }
 
 fn payload(frame: &str) -> Payload {
@@ -153,7 +155,12 @@ fn payload(frame: &str) -> Payload {
     if data == "[DONE]" {
         return Payload::End;
     }
-    let chunk: Value = serde_json::from_str(data).expect("each holds JSON");
+    if data.contains(char::REPLACEMENT_CHARACTER) {
+        return Payload::Broken;
+    }
+    let Ok(chunk) = serde_json::from_str::<Value>(data) else {
+        return Payload::Broken;
+    };
     let event = field("event: ");
     assert!(
         event.is_none_or(|event| chunk["type"] == event),

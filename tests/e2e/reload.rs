@@ -1,0 +1,162 @@
+//! The configuration changes while the server runs.
+
+use deja_tests::{
+    Answer, Api, Deja, Frames, Gate, Reply, Setup, Upstream, cache_status, eventually,
+};
+use reqwest::Method;
+
+const API: Api = Api::OpenAi;
+
+async fn saying(text: &str) -> Upstream {
+    let answer = Answer::text(text);
+    Upstream::start(move |asked| API.reply(asked, &answer)).await
+}
+
+async fn ask_as(deja: &Deja, key: &str, question: &str) -> String {
+    let request = deja.request(Method::POST, API.path()).bearer_auth(key);
+    let reply = request.json(&API.question(question)).send().await;
+    cache_status(&reply.expect("the server answers"))
+}
+
+#[tokio::test]
+async fn new_backends_answer_from_the_change_on() {
+    let (before, after) = (saying("before").await, saying("after").await);
+    let deja = Setup::new(&before.backend(API)).start().await;
+    assert_eq!(deja.answer(API, "Which?").await.1, "before");
+    deja.setup().configure(&after.backend(API));
+    let number = std::cell::Cell::new(0);
+    eventually("the new backend", async || {
+        number.set(number.get() + 1);
+        deja.answer(API, &format!("Which now, {}?", number.get()))
+            .await
+            .1
+            == "after"
+    })
+    .await;
+    let (status, text) = deja.answer(API, "Which?").await;
+    assert!(status.contains("hit"), "what is held stays: {status}");
+    assert_eq!(text, "before");
+}
+
+#[tokio::test]
+async fn an_answer_under_way_ends_although_its_backend_goes() {
+    let gate = Gate::closed();
+    let mut frames = API.frames(&Answer::text("one two"), false);
+    let rest = frames.split_off(2);
+    let reply = Reply::frames(frames).wait(&gate).then_all(rest);
+    let before = Upstream::start(move |_| reply.clone()).await;
+    let after = saying("after").await;
+    let deja = Setup::new(&before.backend(API)).start().await;
+    let stream = deja.send(API, &API.streamed_question("Count.")).await;
+    let mut stream = Frames::of(stream);
+    assert_eq!(stream.next_text().await, "one ");
+    deja.setup().configure(&after.backend(API));
+    let number = std::cell::Cell::new(0);
+    let before_now = before.count();
+    eventually("the new backend", async || {
+        number.set(number.get() + 1);
+        let question = API.streamed_question(&format!("Which, {}?", number.get()));
+        Frames::of(deja.send(API, &question).await)
+            .next_text()
+            .await
+            == "after"
+    })
+    .await;
+    assert!(before.count() >= before_now);
+    gate.open();
+    let rest = stream.rest().await;
+    assert_eq!((rest.text().as_str(), rest.is_whole), ("two", true));
+}
+
+#[tokio::test]
+async fn no_request_is_lost_on_the_way() {
+    let upstream = saying("Yes.").await;
+    let deja = Setup::new(&upstream.backend(API)).start().await;
+    for round in 0..5 {
+        let settings = format!(
+            "{}[cache]\nmax_entries = {}\n",
+            upstream.backend(API),
+            100 + round
+        );
+        deja.setup().configure(&settings);
+        for number in 0..40 {
+            let (_, text) = deja.answer(API, &format!("{round} {number}?")).await;
+            assert_eq!(text, "Yes.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_smaller_limit_holds_at_once() {
+    let upstream = saying("Yes.").await;
+    let deja = Setup::new(&upstream.backend(API)).start().await;
+    for number in 0..5 {
+        deja.answer(API, &format!("Number {number}?")).await;
+    }
+    assert_eq!(deja.health().await["cache"]["cached_items"], 5);
+    let settings = upstream.backend(API) + "[cache]\nmax_entries = 2\n";
+    deja.setup().configure(&settings);
+    deja.wait_for("the limit", |health| health["cache"]["cached_items"] == 2)
+        .await;
+}
+
+#[tokio::test]
+async fn a_new_ttl_counts_for_what_comes_then() {
+    let upstream = saying("Yes.").await;
+    let deja = Setup::new(&upstream.backend(API)).start().await;
+    deja.setup()
+        .configure(&(upstream.backend(API) + "[cache]\nttl = \"1s\"\n"));
+    let number = std::cell::Cell::new(0);
+    eventually("the new time", async || {
+        number.set(number.get() + 1);
+        let question = format!("Number {}?", number.get());
+        deja.answer(API, &question).await;
+        let (status, _) = deja.answer(API, &question).await;
+        let is_short = ["ttl=0;", "ttl=1;"];
+        !status.contains("hit") || is_short.iter().any(|short| status.contains(short))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_partition_counts_at_once() {
+    let upstream = saying("Yes.").await;
+    let deja = Setup::new(&upstream.backend(API)).start().await;
+    assert!(ask_as(&deja, "ada", "Is it so?").await.contains("miss"));
+    assert!(ask_as(&deja, "bob", "Is it so?").await.contains("miss"));
+    deja.setup()
+        .configure(&(upstream.backend(API) + "[cache]\npartition = \"none\"\n"));
+    let number = std::cell::Cell::new(0);
+    eventually("the one partition", async || {
+        number.set(number.get() + 1);
+        let question = format!("Number {}?", number.get());
+        ask_as(&deja, "ada", &question).await;
+        ask_as(&deja, "bob", &question).await.contains("hit")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_takes_a_restart_is_named() {
+    let upstream = saying("Yes.").await;
+    let deja = Setup::new(&upstream.backend(API)).start().await;
+    let settings = format!(
+        "[server]\nlisten = \"127.0.0.1:1\"\n{}",
+        upstream.backend(API)
+    );
+    deja.setup().configure(&settings);
+    deja.wait_for_log("server.listen").await;
+    deja.answer(API, "Are you still there?").await;
+}
+
+#[tokio::test]
+async fn a_mistake_changes_nothing_and_is_told() {
+    let upstream = saying("Yes.").await;
+    let deja = Setup::new(&upstream.backend(API)).start().await;
+    deja.answer(API, "Is it so?").await;
+    deja.setup()
+        .configure(&(upstream.backend(API) + "[cache]\nttl = \"soon\"\n"));
+    deja.wait_for_log("cache.ttl").await;
+    let (status, _) = deja.answer(API, "Is it so?").await;
+    assert!(status.contains("hit"), "{status}");
+}
