@@ -1,5 +1,7 @@
 //! The configuration changes while the server runs.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use deja_tests::{
     Answer, Api, Deja, Frames, Gate, Reply, Setup, Upstream, cache_status, eventually,
 };
@@ -10,6 +12,12 @@ const API: Api = Api::OpenAi;
 async fn saying(text: &str) -> Upstream {
     let answer = Answer::text(text);
     Upstream::start(move |asked| API.reply(asked, &answer)).await
+}
+
+/// A question that nobody has asked yet.
+fn new_question() -> String {
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    format!("Number {}?", ASKED.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn ask_as(deja: &Deja, key: &str, question: &str) -> String {
@@ -24,13 +32,8 @@ async fn new_backends_answer_from_the_change_on() {
     let deja = Setup::new(&before.backend(API)).start().await;
     assert_eq!(deja.answer(API, "Which?").await.1, "before");
     deja.setup().configure(&after.backend(API));
-    let number = std::cell::Cell::new(0);
     eventually("the new backend", async || {
-        number.set(number.get() + 1);
-        deja.answer(API, &format!("Which now, {}?", number.get()))
-            .await
-            .1
-            == "after"
+        deja.answer(API, &new_question()).await.1 == "after"
     })
     .await;
     let (status, text) = deja.answer(API, "Which?").await;
@@ -51,18 +54,14 @@ async fn an_answer_under_way_ends_although_its_backend_goes() {
     let mut stream = Frames::of(stream);
     assert_eq!(stream.next_text().await, "one ");
     deja.setup().configure(&after.backend(API));
-    let number = std::cell::Cell::new(0);
-    let before_now = before.count();
     eventually("the new backend", async || {
-        number.set(number.get() + 1);
-        let question = API.streamed_question(&format!("Which, {}?", number.get()));
+        let question = API.streamed_question(&new_question());
         Frames::of(deja.send(API, &question).await)
             .next_text()
             .await
             == "after"
     })
     .await;
-    assert!(before.count() >= before_now);
     gate.open();
     let rest = stream.rest().await;
     assert_eq!((rest.text().as_str(), rest.is_whole), ("two", true));
@@ -106,10 +105,8 @@ async fn a_new_ttl_counts_for_what_comes_then() {
     let deja = Setup::new(&upstream.backend(API)).start().await;
     deja.setup()
         .configure(&(upstream.backend(API) + "[cache]\nttl = \"1s\"\n"));
-    let number = std::cell::Cell::new(0);
     eventually("the new time", async || {
-        number.set(number.get() + 1);
-        let question = format!("Number {}?", number.get());
+        let question = new_question();
         deja.answer(API, &question).await;
         let (status, _) = deja.answer(API, &question).await;
         let is_short = ["ttl=0;", "ttl=1;"];
@@ -126,10 +123,8 @@ async fn a_new_partition_counts_at_once() {
     assert!(ask_as(&deja, "bob", "Is it so?").await.contains("miss"));
     deja.setup()
         .configure(&(upstream.backend(API) + "[cache]\npartition = \"none\"\n"));
-    let number = std::cell::Cell::new(0);
     eventually("the one partition", async || {
-        number.set(number.get() + 1);
-        let question = format!("Number {}?", number.get());
+        let question = new_question();
         ask_as(&deja, "ada", &question).await;
         ask_as(&deja, "bob", &question).await.contains("hit")
     })
@@ -144,6 +139,7 @@ async fn what_takes_a_restart_is_named() {
         "[server]\nlisten = \"127.0.0.1:1\"\n{}",
         upstream.backend(API)
     );
+    assert!(!deja.log().contains("server.listen"));
     deja.setup().configure(&settings);
     deja.wait_for_log("server.listen").await;
     deja.answer(API, "Are you still there?").await;
