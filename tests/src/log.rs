@@ -8,6 +8,13 @@ use tokio::{
 /// A child's standard error. It is closed when nobody can write to it any more.
 pub(crate) struct Log(pub(crate) watch::Receiver<String>);
 
+impl Default for Log {
+    /// One that is empty and stays so.
+    fn default() -> Self {
+        Self(watch::channel(String::new()).1)
+    }
+}
+
 impl Log {
     pub(crate) fn follow(stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
         let (sender, receiver) = watch::channel(String::new());

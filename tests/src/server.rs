@@ -1,6 +1,7 @@
 //! One running server, in a folder of its own.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
@@ -20,17 +21,18 @@ use tokio::{
 
 use crate::{PATIENCE, api::Api, log::Log};
 
-/// A variable that `cargo xtask test` sets.
+/// A variable that `cargo xtask` sets for tests and benchmarks.
 #[must_use]
 pub fn required(variable: &str) -> OsString {
     std::env::var_os(variable)
-        .unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
+        .unwrap_or_else(|| panic!("{variable} is not set: run this by `cargo xtask`"))
 }
 
 /// A folder with a configuration, before the server is started in it.
 pub struct Setup {
     folder: TempDir,
-    environment: Vec<(&'static str, String)>,
+    environment: BTreeMap<&'static str, OsString>,
+    keeps_log: bool,
 }
 
 impl Setup {
@@ -38,20 +40,31 @@ impl Setup {
     #[must_use]
     pub fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let environment = vec![("DEJA_LOG", "debug".to_owned())];
+        let environment = [
+            ("DEJA_HOME", required("DEJA_HOME")),
+            ("DEJA_LOG", "debug".into()),
+        ];
         let setup = Self {
             folder,
-            environment,
+            environment: environment.into(),
+            keeps_log: true,
         };
         fs::create_dir(setup.plugins()).expect("the plugin folder can be made");
         setup.configure(settings);
         setup
     }
 
-    /// The same with a variable in the server's environment.
+    /// Sets a variable of the server's environment.
     #[must_use]
-    pub fn env(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.environment.push((name, value.into()));
+    pub fn env(mut self, variable: &'static str, value: &str) -> Self {
+        self.environment.insert(variable, value.into());
+        self
+    }
+
+    /// Throws the log away, as that of a server under load grows too long to keep.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.keeps_log = false;
         self
     }
 
@@ -103,9 +116,7 @@ impl Setup {
 
     fn command(&self) -> Command {
         let mut command = Command::new(required("DEJA_BIN"));
-        command
-            .env("DEJA_HOME", required("DEJA_HOME"))
-            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.envs(&self.environment);
         command
             .arg("serve")
             .arg("--config")
@@ -125,8 +136,12 @@ impl Setup {
 
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> Deja {
-        let mut child = self.command().spawn().expect("deja can be started");
-        let log = Log::follow(child.stderr.take().expect("it is piped"));
+        let mut command = self.command();
+        if !self.keeps_log {
+            command.stderr(Stdio::null());
+        }
+        let mut child = command.spawn().expect("deja can be started");
+        let log = child.stderr.take().map(Log::follow).unwrap_or_default();
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let line = timeout(PATIENCE, stdout.lines().next_line()).await;
         let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
@@ -289,9 +304,15 @@ impl Deja {
         );
     }
 
+    /// The server's process.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        pid(self.child.id())
+    }
+
     /// Sends the server a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(pid(self.child.id()), signal).expect("the server runs");
+        kill_process(self.process(), signal).expect("the server runs");
     }
 
     /// The worker process.
