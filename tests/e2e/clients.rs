@@ -1,8 +1,11 @@
 //! Programs that people use work with Deja as with the real thing: the SDKs of both APIs, each with
 //! upstreams of both.
 
+use std::path::Path;
+
 use deja_tests::{
     ANSWER_TOKENS, Answer, Api, Asked, Deja, PAIRS, PROMPT_TOKENS, Reply, Setup, Upstream, python,
+    python_server, required,
 };
 use serde_json::{Value, json};
 
@@ -48,9 +51,8 @@ async fn scripted(api: Api) -> (Upstream, Deja) {
 }
 
 /// One question, whole and streamed, and the other way round.
-fn has_asked_and_remembered(seen: &Value, tokens: [u32; 2]) {
+fn has_asked_and_remembered(seen: &Value) {
     assert_eq!(seen["texts"], Value::from(vec![CAPITAL; 4]));
-    assert_eq!(seen["tokens"], json!([tokens, tokens, tokens, tokens]));
     let statuses = seen["statuses"].as_array().expect("they are listed");
     let status = |at: usize| statuses[at].as_str().expect("each is told");
     assert!(status(0).contains("fwd=miss; stored"), "{statuses:?}");
@@ -59,6 +61,12 @@ fn has_asked_and_remembered(seen: &Value, tokens: [u32; 2]) {
         status(1).contains("hit") && status(3).contains("hit"),
         "{statuses:?}"
     );
+}
+
+/// The same, with the count of tokens each time.
+fn has_counted(seen: &Value, tokens: [u32; 2]) {
+    has_asked_and_remembered(seen);
+    assert_eq!(seen["tokens"], json!([tokens, tokens, tokens, tokens]));
 }
 
 #[tokio::test]
@@ -70,7 +78,7 @@ async fn sdks_and_the_engine() {
         &["basics", "models", "completions"],
     )
     .await;
-    has_asked_and_remembered(&seen["basics"], [37, 8]);
+    has_counted(&seen["basics"], [37, 8]);
     let refusal = seen["basics"]["refusal"].as_str();
     assert!(
         refusal.is_some_and(|text| text.contains("temperature")),
@@ -89,7 +97,7 @@ async fn sdks_and_the_engine() {
     );
 
     let seen = sdk(Api::Anthropic, deja.url(), &["basics", "models", "count"]).await;
-    has_asked_and_remembered(&seen["basics"], [37, 8]);
+    has_counted(&seen["basics"], [37, 8]);
     let refusal = seen["basics"]["refusal"].as_str();
     assert!(
         refusal.is_some_and(|text| text.contains("temperature")),
@@ -108,7 +116,7 @@ async fn sdks_and_a_chain_of_two() {
     for (client, upstream) in PAIRS {
         let deja = Setup::new(&upstream.backend(model.url())).start().await;
         let seen = sdk(client, deja.url(), &["basics"]).await;
-        has_asked_and_remembered(&seen["basics"], [37, 8]);
+        has_counted(&seen["basics"], [37, 8]);
     }
 }
 
@@ -117,7 +125,7 @@ async fn sdks_and_upstreams_of_both_apis() {
     for (client, upstream) in PAIRS {
         let (server, deja) = scripted(upstream).await;
         let seen = sdk(client, deja.url(), &["basics"]).await;
-        has_asked_and_remembered(&seen["basics"], [PROMPT_TOKENS, ANSWER_TOKENS]);
+        has_counted(&seen["basics"], [PROMPT_TOKENS, ANSWER_TOKENS]);
         assert!(
             server
                 .asked()
@@ -207,6 +215,27 @@ async fn sdks_use_what_openai_alone_has() {
     assert_eq!(seen["completions"], json!([" Paris", " Paris"]));
     assert_eq!(seen["embeddings"], json!([[0.125, -2.5], [0.125, -2.5]]));
     assert_eq!(upstream.count(), 2, "the second of each is a hit");
+}
+
+#[tokio::test]
+async fn sdks_and_mlx_lms_own_server() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let model = Path::new(&required("DEJA_HOME")).join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let reference = concat!(env!("CARGO_MANIFEST_DIR"), "/../host/engine/tests/engine");
+    let places = [
+        reference,
+        model.to_str().expect("a path is text"),
+        folder.path().to_str().expect("a path is text"),
+    ];
+    let (_server, port) = python_server("mlx_lm_server.py", &places).await;
+    // Any other name would make it look for a model of that name elsewhere.
+    let settings = Api::OpenAi.backend(&format!("http://127.0.0.1:{port}"))
+        + "aliases = { \"*\" = \"default_model\" }\n";
+    for client in [Api::OpenAi, Api::Anthropic] {
+        let deja = Setup::new(&settings).start().await;
+        let seen = sdk(client, deja.url(), &["basics"]).await;
+        has_asked_and_remembered(&seen["basics"]);
+    }
 }
 
 /// An answer of the old completions.

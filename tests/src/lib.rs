@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
 pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
-pub use python::python;
+pub use python::{python, python_server};
 pub use server::{Deja, Setup, cache_status, required, whole};
 pub use stream::{Frames, Streamed, streamed};
 pub use upstream::{Asked, Coding, Ending, Gate, Reply, Upstream};
