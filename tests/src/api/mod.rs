@@ -5,7 +5,7 @@ mod openai;
 
 use serde_json::Value;
 
-use crate::upstream::{Asked, Reply};
+use crate::upstream::{Asked, Gate, Reply};
 
 /// An API that clients and upstreams speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +197,17 @@ impl Api {
         } else {
             Reply::json(&self.document(answer))
         }
+    }
+
+    /// A streamed answer whose first piece of text comes at once, and the rest when the gate opens.
+    #[must_use]
+    pub fn held_back(self, answer: &Answer, gate: &Gate) -> Reply {
+        let mut frames = self.frames(answer, false);
+        let first = frames
+            .iter()
+            .position(|frame| frame.contains(&answer.pieces[0]));
+        let rest = frames.split_off(first.expect("it holds the text") + 1);
+        Reply::frames(frames).wait(gate).then_all(rest)
     }
 
     /// An error as the API tells it.
