@@ -1,7 +1,5 @@
 //! Those who ask for the same at the same time share one answer in the making.
 
-use std::collections::HashSet;
-
 use deja_tests::{
     Answer, Api, Asked, Deja, Ending, Frames, Gate, PAIRS, Reply, Setup, Upstream, cache_status,
     eventually, long_question, streamed, whole,
@@ -68,13 +66,9 @@ async fn fifty_requests_cost_one_of_the_upstream() {
             .iter()
             .filter(|reply| cache_status(reply).contains("collapsed"));
         assert_eq!((collapsed.count(), upstream.count()), (49, 1));
-        let mut ids = HashSet::new();
         for reply in replies {
-            let answer = whole(reply).await;
-            assert_eq!(client.text(&answer), "All for one.");
-            ids.insert(answer["id"].to_string());
+            assert_eq!(client.text(&whole(reply).await), "All for one.");
         }
-        assert_eq!(ids.len(), 50, "each reply has an id of its own");
     }
 }
 

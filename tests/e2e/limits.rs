@@ -1,5 +1,7 @@
 //! What one client may cost.
 
+use std::time::Duration;
+
 use deja_tests::{Answer, Api, Deja, Gate, PAIRS, Reply, Setup, Upstream, eventually, whole};
 use futures_util::future::join_all;
 use reqwest::Response;
@@ -7,6 +9,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 
 const API: Api = Api::OpenAi;
@@ -29,8 +32,9 @@ async fn error(client: Api, reply: Response) -> Value {
 /// What comes on a bare connection, until the server closes it.
 async fn read_to_end(mut stream: TcpStream) -> String {
     let mut bytes = Vec::new();
+    let read = timeout(Duration::from_mins(1), stream.read_to_end(&mut bytes)).await;
     // A connection may be reset once the server has said what it had to say.
-    let _ = stream.read_to_end(&mut bytes).await;
+    let _ = read.expect("the server closes the connection");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

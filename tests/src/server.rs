@@ -131,7 +131,10 @@ impl Setup {
 
     /// Starts a server that is expected to end by itself, and waits for that.
     pub async fn run_to_end(&self) -> Output {
-        self.command().output().await.expect("deja can be started")
+        let output = timeout(PATIENCE, self.command().output()).await;
+        output
+            .expect("deja ends by itself")
+            .expect("deja can be started")
     }
 
     /// Starts the server and waits until it listens.
@@ -165,7 +168,8 @@ fn client() -> Client {
         .no_deflate()
         .no_brotli()
         .no_zstd();
-    plain.build().expect("a client can be made")
+    let patient = plain.timeout(PATIENCE);
+    patient.build().expect("a client can be made")
 }
 
 /// A component as `cargo xtask plugins` made it.

@@ -120,23 +120,13 @@ impl Api {
         }
     }
 
-    /// The API's name in the configuration.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::OpenAi => "openai",
-            Self::Anthropic => "anthropic",
-        }
-    }
-
     /// The settings of a backend of this API at an address.
     #[must_use]
     pub fn backend(self, url: &str) -> String {
-        let base = match self {
-            Self::OpenAi => "/v1",
-            Self::Anthropic => "",
+        let (name, base) = match self {
+            Self::OpenAi => ("openai", "/v1"),
+            Self::Anthropic => ("anthropic", ""),
         };
-        let name = self.name();
         format!("[[backend]]\nkind = \"upstream\"\napi = \"{name}\"\nurl = \"{url}{base}\"\n")
     }
 
