@@ -82,6 +82,38 @@ async fn what_is_not_json_is_refused() {
 }
 
 #[tokio::test]
+async fn anthropics_clients_are_told_in_their_own_shape() {
+    let deja = Deja::start().await;
+    let cases = [
+        ("/v1/messages", "{", 400, "invalid_request_error"),
+        ("/v1/messages", "[1]", 400, "invalid_request_error"),
+        ("/v1/messages", "{}", 400, "invalid_request_error"),
+        (
+            "/v1/messages?beta=true",
+            "{\"messages\": 1}",
+            400,
+            "invalid_request_error",
+        ),
+        (
+            "/v1/messages/count_tokens",
+            "{",
+            400,
+            "invalid_request_error",
+        ),
+        ("/v1/messages/batches", "{}", 404, "not_found_error"),
+    ];
+    for (path, body, status, kind) in cases {
+        let request = deja.request(Method::POST, path).body(body);
+        let reply = request.send().await.expect("the server answers");
+        assert_eq!(reply.status(), status, "{path} {body}");
+        let document: Value = reply.json().await.expect("an error is JSON");
+        assert_eq!(document["type"], "error", "{document}");
+        assert_eq!(document["error"]["type"], kind, "{document}");
+        assert!(document["error"]["message"].is_string(), "{document}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let settings = "[server]\nlisten = \"127.0.0.1:0\"\nmax_body_bytes = \"2KiB\"\n";
     let deja = Setup::new(settings).start().await;

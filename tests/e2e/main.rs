@@ -1,10 +1,23 @@
 //! End-to-end tests, one module per feature. `cargo xtask test` runs them.
 
+mod admin;
 mod answers;
+mod backends;
 mod bad_input;
+mod cache_control;
+mod claude_code;
 mod clients;
 mod coalescing;
 mod configuration;
+mod cors;
+mod keep_alive;
+mod limits;
+mod logs;
+mod metrics;
+mod partitions;
+mod pass_through;
 mod plugins;
+mod reload;
 mod shutdown;
+mod translation;
 mod worker;

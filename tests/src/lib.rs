@@ -3,13 +3,38 @@
 
 #![forbid(unsafe_code)]
 
+mod api;
+mod log;
+mod python;
 mod server;
 mod stream;
+mod upstream;
 
-pub use server::{Deja, Setup, cache_status, required};
-pub use stream::{Streamed, streamed};
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::{interval, timeout};
+
+pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
+pub use python::{python, python_server};
+pub use server::{Deja, Setup, cache_status, required, whole};
+pub use stream::{Frames, Streamed, streamed};
+pub use upstream::{Asked, Coding, Ending, Gate, Reply, Upstream};
+
+/// How long the tests wait for what must come. It is long because the machine may be busy.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until something is so that can only be seen by asking for it.
+pub async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
+    let wait = async {
+        let mut again = interval(Duration::from_millis(10));
+        while !is_so().await {
+            again.tick().await;
+        }
+    };
+    let came = timeout(PATIENCE, wait).await;
+    assert!(came.is_ok(), "{what} did not come");
+}
 
 /// What the tests ask most often.
 pub const QUESTION: &str = "What is the capital of France?";

@@ -1,11 +1,11 @@
 //! One running server, in a folder of its own.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::{ExitStatus, Output, Stdio},
-    time::Duration,
 };
 
 use reqwest::{Client, Method, RequestBuilder, Response};
@@ -13,25 +13,26 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
     process::{Child, Command},
-    sync::watch,
     time::timeout,
 };
 
-/// How long the tests wait for what must come. It is long because the machine may be busy.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{PATIENCE, api::Api, log::Log};
 
-/// A variable that `cargo xtask test` sets.
+/// A variable that `cargo xtask` sets for tests and benchmarks.
 #[must_use]
 pub fn required(variable: &str) -> OsString {
     std::env::var_os(variable)
-        .unwrap_or_else(|| panic!("{variable} is not set: run `cargo xtask test`"))
+        .unwrap_or_else(|| panic!("{variable} is not set: run this by `cargo xtask`"))
 }
 
 /// A folder with a configuration, before the server is started in it.
 pub struct Setup {
     folder: TempDir,
+    environment: BTreeMap<&'static str, OsString>,
+    keeps_log: bool,
 }
 
 impl Setup {
@@ -39,21 +40,45 @@ impl Setup {
     #[must_use]
     pub fn new(settings: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let setup = Self { folder };
+        let environment = [
+            ("DEJA_HOME", required("DEJA_HOME")),
+            ("DEJA_LOG", "debug".into()),
+        ];
+        let setup = Self {
+            folder,
+            environment: environment.into(),
+            keeps_log: true,
+        };
         fs::create_dir(setup.plugins()).expect("the plugin folder can be made");
         setup.configure(settings);
         setup
     }
 
-    /// Writes the settings anew. They may not hold a `[server]` section without `listen`.
+    /// Sets a variable of the server's environment.
+    #[must_use]
+    pub fn env(mut self, variable: &'static str, value: &str) -> Self {
+        self.environment.insert(variable, value.into());
+        self
+    }
+
+    /// Throws the log away, as that of a server under load grows too long to keep.
+    #[must_use]
+    pub fn without_log(mut self) -> Self {
+        self.keeps_log = false;
+        self
+    }
+
+    /// Writes the settings anew, with a free port if they name none.
     pub fn configure(&self, settings: &str) {
-        let server = "[server]\nlisten = \"127.0.0.1:0\"\n";
-        let server = if settings.contains("[server]") {
-            ""
+        const SERVER: &str = "[server]\nlisten = \"127.0.0.1:0\"\n";
+        let settings = if settings.contains("listen = ") {
+            settings.to_owned()
+        } else if settings.contains("[server]\n") {
+            settings.replacen("[server]\n", SERVER, 1)
         } else {
-            server
+            format!("{SERVER}{settings}")
         };
-        fs::write(self.config(), format!("{server}{settings}")).expect("the file can be written");
+        fs::write(self.config(), settings).expect("the file can be written");
     }
 
     /// The configuration file.
@@ -91,9 +116,7 @@ impl Setup {
 
     fn command(&self) -> Command {
         let mut command = Command::new(required("DEJA_BIN"));
-        command
-            .env("DEJA_HOME", required("DEJA_HOME"))
-            .env("DEJA_LOG", "debug");
+        command.envs(&self.environment);
         command
             .arg("serve")
             .arg("--config")
@@ -108,13 +131,20 @@ impl Setup {
 
     /// Starts a server that is expected to end by itself, and waits for that.
     pub async fn run_to_end(&self) -> Output {
-        self.command().output().await.expect("deja can be started")
+        let output = timeout(PATIENCE, self.command().output()).await;
+        output
+            .expect("deja ends by itself")
+            .expect("deja can be started")
     }
 
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> Deja {
-        let mut child = self.command().spawn().expect("deja can be started");
-        let log = Log::follow(child.stderr.take().expect("it is piped"));
+        let mut command = self.command();
+        if !self.keeps_log {
+            command.stderr(Stdio::null());
+        }
+        let mut child = command.spawn().expect("deja can be started");
+        let log = child.stderr.take().map(Log::follow).unwrap_or_default();
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let line = timeout(PATIENCE, stdout.lines().next_line()).await;
         let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
@@ -126,9 +156,20 @@ impl Setup {
             setup: self,
             child,
             log,
-            client: Client::new(),
+            client: client(),
         }
     }
+}
+
+/// A client that takes bodies as they come.
+fn client() -> Client {
+    let plain = Client::builder()
+        .no_gzip()
+        .no_deflate()
+        .no_brotli()
+        .no_zstd();
+    let patient = plain.timeout(PATIENCE);
+    patient.build().expect("a client can be made")
 }
 
 /// A component as `cargo xtask plugins` made it.
@@ -175,12 +216,41 @@ impl Deja {
         self.client.request(method, format!("{}{path}", self.url))
     }
 
+    /// A bare connection, for those who do not keep to HTTP.
+    pub async fn connect(&self) -> TcpStream {
+        let address = self.url.trim_start_matches("http://");
+        let stream = TcpStream::connect(address).await;
+        stream.expect("the server listens")
+    }
+
+    /// Gets what is at a path.
+    pub async fn get(&self, path: &str) -> Response {
+        let request = self.request(Method::GET, path);
+        request.send().await.expect("the server answers")
+    }
+
+    /// Posts a document.
+    pub async fn post(&self, path: &str, body: &Value) -> Response {
+        let request = self.request(Method::POST, path).json(body);
+        request.send().await.expect("the server answers")
+    }
+
+    /// Posts a request for an answer in one of the APIs.
+    pub async fn send(&self, api: Api, body: &Value) -> Response {
+        self.post(api.path(), body).await
+    }
+
+    /// Asks a question in one of the APIs; gives its `Cache-Status` with the answer's text.
+    pub async fn answer(&self, api: Api, content: &str) -> (String, String) {
+        let reply = self.send(api, &api.question(content)).await;
+        let status = cache_status(&reply);
+        let answer = whole(reply).await;
+        (status, api.text(&answer).to_owned())
+    }
+
     /// Posts a chat request.
     pub async fn chat(&self, body: &Value) -> Response {
-        let request = self
-            .request(Method::POST, "/v1/chat/completions")
-            .json(body);
-        request.send().await.expect("the server answers")
+        self.send(Api::OpenAi, body).await
     }
 
     /// Posts a chat request whose answer is a JSON document; gives its `Cache-Status` with it.
@@ -195,12 +265,17 @@ impl Deja {
 
     /// The document at `/health`.
     pub async fn health(&self) -> Value {
-        let reply = self.request(Method::GET, "/health").send().await;
-        reply
-            .expect("the server answers")
-            .json()
-            .await
-            .expect("health is JSON")
+        let reply = self.get("/health").await;
+        reply.json().await.expect("health is JSON")
+    }
+
+    /// The sum of the samples at `/metrics` whose name and labels start like this.
+    pub async fn sample(&self, start: &str) -> f64 {
+        let metrics = self.get("/metrics").await.text().await;
+        let metrics = metrics.expect("the metrics come");
+        let samples = metrics.lines().filter(|line| line.starts_with(start));
+        let values = samples.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+        values.sum()
     }
 
     /// Waits until `/health` is as wanted. It is looked at whenever the server logs something.
@@ -233,9 +308,15 @@ impl Deja {
         );
     }
 
+    /// The server's process.
+    #[must_use]
+    pub fn process(&self) -> Pid {
+        pid(self.child.id())
+    }
+
     /// Sends the server a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(pid(self.child.id()), signal).expect("the server runs");
+        kill_process(self.process(), signal).expect("the server runs");
     }
 
     /// The worker process.
@@ -268,6 +349,14 @@ fn pid(id: Option<u32>) -> Pid {
     id.expect("the process runs")
 }
 
+/// The document of a successful reply.
+pub async fn whole(reply: Response) -> Value {
+    let status = reply.status();
+    let body = reply.text().await.expect("the answer comes");
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).expect("the answer is JSON")
+}
+
 /// What the cache did, as the reply tells it.
 #[must_use]
 pub fn cache_status(reply: &Response) -> String {
@@ -280,24 +369,4 @@ pub fn cache_status(reply: &Response) -> String {
         .expect("it is text")
         .unwrap_or_default()
         .to_owned()
-}
-
-/// A child's standard error, read as it comes. It is closed when nobody can write to it any more.
-struct Log(watch::Receiver<String>);
-
-impl Log {
-    fn follow(stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
-        let (sender, receiver) = watch::channel(String::new());
-        tokio::spawn(async move {
-            let mut lines = BufReader::new(stderr).lines();
-            while let Ok(Some(line)) = lines.next_line().await {
-                sender.send_modify(|text| text.extend([line.as_str(), "\n"]));
-            }
-        });
-        Self(receiver)
-    }
-
-    fn text(&self) -> String {
-        self.0.borrow().clone()
-    }
 }

@@ -1,10 +1,12 @@
 //! Benchmarks, each of which compares in one run.
 
+use std::ffi::OsString;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::wasm::Choice;
-use crate::{plugins, setup, shell, test};
+use crate::{plugins, programs, setup, shell, test};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -15,19 +17,26 @@ pub(crate) enum Bench {
     Policies,
     /// Whole answers: from the model, and from the cache
     Answers,
+    /// The server: hits beside nginx, misses beside the upstream alone, and memory
+    Serve,
 }
 
-/// Sets up, builds, and runs the benchmarks; all when none is named.
-pub(crate) fn run(choice: Choice, benches: &[Bench]) -> Result<()> {
+/// Sets up, builds, and runs the benchmarks, all when none is named; `arguments` go to each.
+pub(crate) fn run(choice: Choice, benches: &[Bench], arguments: &[OsString]) -> Result<()> {
     let all = Bench::value_variants();
     let benches = if benches.is_empty() { all } else { benches };
     setup::run(choice, true)?;
+    for bench in benches {
+        programs::ensure(bench.programs())?;
+    }
     plugins::build(choice)?;
     for bench in benches {
         let name = bench.name();
         println!("\n=== {name}");
-        let arguments = ["--workspace", "--exclude", "xtask", "--bench", name];
-        shell::pass_through(&mut test::with_product("bench", &arguments)?)?;
+        let which = ["--workspace", "--exclude", "xtask", "--bench", name];
+        let mut cargo = test::with_product("bench", &which)?;
+        cargo.envs(programs::variables(bench.programs()));
+        shell::pass_through(cargo.arg("--").args(arguments))?;
     }
     Ok(())
 }
@@ -38,6 +47,15 @@ impl Bench {
             Self::Engine => "engine",
             Self::Policies => "policies",
             Self::Answers => "answers",
+            Self::Serve => "serve",
+        }
+    }
+
+    /// What it runs that neither this repository nor the set-up brings.
+    fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Engine | Self::Policies | Self::Answers => &[],
+            Self::Serve => &["nginx", "wrk"],
         }
     }
 }

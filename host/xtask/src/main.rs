@@ -15,6 +15,7 @@ mod mlx;
 mod model;
 mod paths;
 mod plugins;
+mod programs;
 mod python;
 mod report;
 mod serve;
@@ -81,9 +82,16 @@ enum Command {
         arguments: Vec<OsString>,
     },
     /// Set up, build, and measure
+    ///
+    /// `serve` compares with nginx, and has wrk put load on both: they are installed when this runs
+    /// as root on Debian, and named with the command to run otherwise.
     Bench {
         /// What to measure; everything when nothing is named
         benches: Vec<bench::Bench>,
+
+        /// Passed on to each, such as `-- hits`
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
     },
     /// Write Rust's view of mlx-c; `setup` calls this
     #[cfg(target_os = "linux")]
@@ -111,7 +119,7 @@ fn run(options: Options) -> Result<()> {
         Command::Setup { reference } => setup::run(choice, reference),
         Command::Plugins => plugins::build(choice).map(|components| plugins::list(&components)),
         Command::Serve { arguments } => serve::run(choice, &arguments),
-        Command::Bench { benches } => bench::run(choice, &benches),
+        Command::Bench { benches, arguments } => bench::run(choice, &benches, &arguments),
         Command::Test { steps, arguments } => test::run(choice, &steps, &arguments),
         #[cfg(target_os = "linux")]
         Command::Bindings {
