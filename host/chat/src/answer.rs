@@ -12,7 +12,10 @@ use crate::{
 /// Whichever form it came in is kept as it came, but for its ids and its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
+    endpoint: Endpoint,
     document: Template,
+    /// Kept where the answer came as a stream. Where it did not, a stream is made of the document
+    /// when one is asked for, which is seldom: to keep one would cost every miss its making.
     stream: Option<StreamTemplate>,
     usage: Usage,
 }
@@ -25,9 +28,7 @@ impl Answer {
     pub fn from_document(endpoint: Endpoint, text: &[u8]) -> Result<Self, Incomplete> {
         let document = serde_json::from_slice(text).map_err(|_| Incomplete::NotJson)?;
         check(endpoint, &document)?;
-        let streams = endpoint.streams();
-        let stream = streams.then(|| Recorder::unfolded(endpoint, &document));
-        Self::new(endpoint, text, &document, stream)
+        Self::new(endpoint, text, &document, None)
     }
 
     /// The answer that came as a stream which says the same as this document.
@@ -50,6 +51,7 @@ impl Answer {
         let piece = Ids::new(endpoint).piece(text, text);
         let piece = piece.map_err(|_| Incomplete::NotAnAnswer)?;
         Ok(Self {
+            endpoint,
             document: Template::of(piece),
             stream,
             usage: usage(endpoint.api(), document),
@@ -68,7 +70,12 @@ impl Answer {
     /// whether a frame is wanted that tells the token counts and nothing else.
     #[must_use]
     pub fn stream(&self, fresh: &Fresh, usage: bool) -> Option<Bytes> {
-        let stream = self.stream.as_ref()?;
+        if let Some(stream) = &self.stream {
+            return Some(stream.render(fresh, usage).into());
+        }
+        let document = serde_json::from_slice(&self.document(fresh)).ok()?;
+        let streams = self.endpoint.streams();
+        let stream = streams.then(|| Recorder::unfolded(self.endpoint, &document))?;
         Some(stream.render(fresh, usage).into())
     }
 

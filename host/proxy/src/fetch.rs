@@ -9,6 +9,7 @@ use bytes::Bytes;
 use deja_cache::{Endpoint, NewEntry, Permit, Question, Stored, Ticket};
 use deja_chat::{Answer, FrameKind, Incomplete, Recorder};
 use hyper::HeaderMap;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tracing::debug;
 
 use crate::{
@@ -92,45 +93,58 @@ type Fetched = Result<(Option<Progress>, Landing), FetchError>;
 
 impl Fetch {
     async fn run(self, permit: &Lead) -> Fetched {
-        let started = Instant::now();
-        let source = self
-            .backend
-            .backend
-            .fetch(self.order.clone(), self.limit)
-            .await?;
+        let recording = Recording::begin(&self);
+        let order = self.order.clone();
+        let source = self.backend.backend.fetch(order, self.limit).await?;
         permit.tell(Progress::Begun(Arc::new(source.headers)));
         match source.content {
-            Content::Document(document) => Ok((None, self.take_document(document, started).await)),
-            Content::Stream(frames) => self.take_stream(frames, permit, started).await,
+            Content::Document(document) => Ok((None, recording.document(document).await)),
+            Content::Stream(frames) => recording.stream(frames, permit).await,
+        }
+    }
+}
+
+/// An answer that is being fetched, and perhaps to be stored.
+struct Recording<'a> {
+    fetch: &'a Fetch,
+    started: Instant,
+    /// What is stored beside it, made while the backend is at work.
+    question: Option<JoinHandle<Question>>,
+}
+
+impl<'a> Recording<'a> {
+    fn begin(fetch: &'a Fetch) -> Self {
+        let (endpoint, keep) = (fetch.endpoint, fetch.keeps_requests);
+        let body = fetch.ticket.as_ref().map(|ticket| ticket.body.clone());
+        let question =
+            body.map(|body| spawn_blocking(move || Question::new(endpoint, &body, keep)));
+        Self {
+            fetch,
+            started: Instant::now(),
+            question,
         }
     }
 
-    async fn take_document(&self, document: Bytes, started: Instant) -> Landing {
-        match Answer::from_document(self.endpoint, &document) {
-            Ok(answer) => self.whole(answer, Some(document), started).await,
+    /// Takes an answer in that came as a document.
+    async fn document(self, document: Bytes) -> Landing {
+        match Answer::from_document(self.fetch.endpoint, &document) {
+            Ok(answer) => self.whole(answer, Some(document)).await,
             Err(reason) => Landing::Odd {
-                document: Some(document),
                 error: self.incomplete(reason),
+                document: Some(document),
             },
         }
     }
 
-    async fn take_stream(&self, mut frames: Frames, permit: &Lead, started: Instant) -> Fetched {
-        let mut recorder = Recorder::new(self.endpoint);
+    /// Takes an answer in frame by frame, and passes each on.
+    async fn stream(self, mut frames: Frames, permit: &Lead) -> Fetched {
+        let mut recorder = Recorder::new(self.fetch.endpoint);
         let mut is_told = false;
         while let Some(frame) = frames.next().await.transpose()? {
             let kind = recorder.push(&frame);
             let frame = Progress::Frame(frame, kind);
             if kind == FrameKind::End {
-                // Stored before anybody sees the end, so that who asks again then gets a hit.
-                let landing = match recorder.finish() {
-                    Ok(answer) => self.whole(answer, None, started).await,
-                    Err(reason) => Landing::Odd {
-                        document: None,
-                        error: self.incomplete(reason),
-                    },
-                };
-                return Ok((Some(frame), landing));
+                return Ok((Some(frame), self.ended(recorder).await));
             }
             is_told |= kind == FrameKind::Error;
             permit.tell(frame);
@@ -140,18 +154,22 @@ impl Fetch {
         Ok((None, Landing::Partial { error, is_told }))
     }
 
-    fn incomplete(&self, reason: Incomplete) -> FetchError {
-        let backend = self.backend.name.clone();
-        debug!(backend, %reason, "passed on, not stored");
-        FetchError::BrokenOff {
-            backend,
-            reason: reason.to_string(),
+    async fn ended(self, recorder: Recorder) -> Landing {
+        match recorder.finish() {
+            Ok(answer) => self.whole(answer, None).await,
+            Err(reason) => Landing::Odd {
+                document: None,
+                error: self.incomplete(reason),
+            },
         }
     }
 
-    async fn whole(&self, answer: Answer, document: Option<Bytes>, started: Instant) -> Landing {
-        let took = started.elapsed();
-        self.proxy.metrics.fetched(&self.backend.name, took);
+    /// An answer is whole: stored before anybody sees its end, so that who asks again then gets a
+    /// hit.
+    async fn whole(self, answer: Answer, document: Option<Bytes>) -> Landing {
+        let took = self.started.elapsed();
+        let fetch = self.fetch;
+        fetch.proxy.metrics.fetched(&fetch.backend.name, took);
         let answer = Arc::new(answer);
         let stored = self.store(answer.clone(), took).await;
         Landing::Whole {
@@ -161,23 +179,27 @@ impl Fetch {
         }
     }
 
-    /// Stores a whole answer, off the threads that serve: the eviction policy takes its time.
-    async fn store(&self, answer: Arc<Answer>, cost: Duration) -> Option<Stored> {
-        let ticket = self.ticket.clone()?;
-        let (proxy, endpoint) = (self.proxy.clone(), self.endpoint);
-        let keep = self.keeps_requests;
-        let store = move || {
-            let stored = proxy.cache.insert(NewEntry {
-                key: ticket.key,
-                answer,
-                question: Question::new(endpoint, &ticket.body, keep),
-                cost,
-                ttl: ticket.ttl,
-                tags: ticket.tags,
-            });
-            debug!(key = %ticket.key, ?stored, "an answer came in whole");
-            stored
-        };
-        tokio::task::spawn_blocking(store).await.ok()
+    async fn store(self, answer: Arc<Answer>, cost: Duration) -> Option<Stored> {
+        let ticket = self.fetch.ticket.as_ref()?;
+        let question = self.question?.await.ok()?;
+        let stored = self.fetch.proxy.cache.insert(NewEntry {
+            key: ticket.key,
+            answer,
+            question,
+            cost,
+            ttl: ticket.ttl,
+            tags: ticket.tags.clone(),
+        });
+        debug!(key = %ticket.key, ?stored, "an answer came in whole");
+        Some(stored)
+    }
+
+    fn incomplete(&self, reason: Incomplete) -> FetchError {
+        let backend = self.fetch.backend.name.clone();
+        debug!(backend, %reason, "passed on, not stored");
+        FetchError::BrokenOff {
+            backend,
+            reason: reason.to_string(),
+        }
     }
 }
