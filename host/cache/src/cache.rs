@@ -194,6 +194,7 @@ impl Cache {
     pub fn gauges(&self) -> Gauges {
         let capacity = self.limits.read().capacity;
         Gauges {
+            at_ms: crate::now_ms(),
             entries: self.entries.read().len() as u64,
             bytes: self.bytes.load(Ordering::Relaxed),
             capacity_entries: capacity.entries,

@@ -68,6 +68,7 @@ impl Entry {
         let usage = new.answer.usage();
         let facts = EntryFacts {
             id: EntryId::next(),
+            key: new.key.digest(),
             bytes: bytes as u64,
             cost_ms: u32::try_from(new.cost.as_millis()).unwrap_or(u32::MAX),
             prompt_tokens: usage.prompt_tokens,

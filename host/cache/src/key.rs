@@ -34,6 +34,15 @@ impl fmt::Display for Key {
     }
 }
 
+impl Key {
+    /// A short digest of it, for those who need to know it again and not to find it.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        let first = self.0.first_chunk().expect("a key is longer");
+        u64::from_le_bytes(*first)
+    }
+}
+
 /// A text that is no key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a key is 64 hexadecimal digits")]

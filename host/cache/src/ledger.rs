@@ -127,6 +127,7 @@ mod tests {
     use crate::testing::{FakePolicy, outcome};
 
     const GAUGES: Gauges = Gauges {
+        at_ms: 0,
         entries: 7,
         bytes: 0,
         capacity_entries: 9,

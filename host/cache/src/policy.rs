@@ -173,6 +173,8 @@ impl fmt::Display for EntryId {
 pub struct EntryFacts {
     /// Its number.
     pub id: EntryId,
+    /// A digest of the question that it answers, the same whenever it comes in again.
+    pub key: u64,
     /// Bytes of memory that it occupies.
     pub bytes: u64,
     /// Milliseconds of inference that a hit saves.
@@ -235,6 +237,8 @@ pub struct Outcome {
     pub at_ms: u64,
     /// How it was answered.
     pub kind: OutcomeKind,
+    /// Microseconds from the request's arrival to the beginning of the answer.
+    pub first_us: u64,
     /// Microseconds from the request's arrival to the end of the answer.
     pub latency_us: u64,
     /// Milliseconds of inference that were saved.
@@ -279,6 +283,8 @@ impl OutcomeKind {
 /// What only the host knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Gauges {
+    /// The time now, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
     /// Entries held.
     pub entries: u64,
     /// Bytes held.

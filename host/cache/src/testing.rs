@@ -65,6 +65,7 @@ pub(crate) fn outcome(kind: OutcomeKind) -> Outcome {
     Outcome {
         at_ms: 0,
         kind,
+        first_us: 1,
         latency_us: 1,
         saved_ms: 0,
         prompt_tokens: 0,

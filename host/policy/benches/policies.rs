@@ -135,6 +135,7 @@ fn fold(bencher: Bencher<'_, '_>, batch: usize) {
     let outcome = Outcome {
         at_ms: 1,
         kind: OutcomeKind::Hit,
+        first_us: 1,
         latency_us: 1,
         saved_ms: 1,
         prompt_tokens: 1,
@@ -185,6 +186,7 @@ fn dist() -> std::path::PathBuf {
 fn entry(id: u64) -> EntryFacts {
     EntryFacts {
         id: EntryId(id),
+        key: id,
         bytes: 1000,
         cost_ms: 1,
         prompt_tokens: 1,

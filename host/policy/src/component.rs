@@ -11,8 +11,8 @@ const PACKAGE: &str = "deja:policy/";
 
 /// The contract's version that this host speaks.
 const VERSION: Version<'static> = Version {
-    text: "0.1.0",
-    epoch: (0, 1),
+    text: "1.0.0",
+    epoch: (1, 0),
 };
 
 /// Compiles a component, and checks that it is a plugin of this kind.

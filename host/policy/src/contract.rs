@@ -11,12 +11,12 @@ wasmtime::component::bindgen!({
         package deja:host;
 
         world every-plugin {
-            import deja:policy/logging@0.1.0;
-            import deja:policy/http-request@0.1.0;
-            export deja:policy/plugin@0.1.0;
-            export deja:policy/keyer@0.1.0;
-            export deja:policy/eviction@0.1.0;
-            export deja:policy/stats@0.1.0;
+            import deja:policy/logging@1.0.0;
+            import deja:policy/http-request@1.0.0;
+            export deja:policy/plugin@1.0.0;
+            export deja:policy/keyer@1.0.0;
+            export deja:policy/eviction@1.0.0;
+            export deja:policy/stats@1.0.0;
         }
     ",
     with: {

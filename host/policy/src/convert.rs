@@ -95,6 +95,7 @@ impl From<EntryFacts> for eviction::Entry {
     fn from(entry: EntryFacts) -> Self {
         Self {
             id: entry.id.0,
+            key: entry.key,
             bytes: entry.bytes,
             cost_ms: entry.cost_ms,
             prompt_tokens: entry.prompt_tokens,
@@ -129,6 +130,7 @@ impl From<Outcome> for stats::Event {
         Self {
             at_ms: outcome.at_ms,
             outcome: outcome.kind.into(),
+            first_us: outcome.first_us,
             latency_us: outcome.latency_us,
             saved_ms: outcome.saved_ms,
             prompt_tokens: outcome.prompt_tokens,
@@ -155,7 +157,7 @@ impl From<Endpoint> for http_request::Endpoint {
             Endpoint::Completions => Self::Completions,
             Endpoint::Embeddings => Self::Embeddings,
             Endpoint::Messages => Self::Messages,
-            Endpoint::CountTokens => Self::Other,
+            Endpoint::CountTokens => Self::CountTokens,
         }
     }
 }
@@ -175,6 +177,7 @@ impl From<OutcomeKind> for stats::Outcome {
 impl From<Gauges> for stats::Gauges {
     fn from(gauges: Gauges) -> Self {
         Self {
+            at_ms: gauges.at_ms,
             entries: gauges.entries,
             bytes: gauges.bytes,
             capacity_entries: gauges.capacity_entries,

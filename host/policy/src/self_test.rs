@@ -54,6 +54,7 @@ pub(crate) fn eviction(eviction: &mut impl Eviction) -> Result<(), PolicyError> 
 fn entry(id: u64) -> EntryFacts {
     EntryFacts {
         id: EntryId(id),
+        key: id,
         bytes: 1024,
         cost_ms: 100,
         prompt_tokens: 10,
@@ -66,6 +67,7 @@ fn entry(id: u64) -> EntryFacts {
 pub(crate) fn stats(stats: &mut impl Stats) -> Result<(), PolicyError> {
     stats.fold(&[OutcomeKind::Miss, OutcomeKind::Hit].map(outcome))?;
     let gauges = Gauges {
+        at_ms: 2,
         entries: 1,
         bytes: 1024,
         ..Gauges::default()
@@ -79,6 +81,7 @@ fn outcome(kind: OutcomeKind) -> Outcome {
     Outcome {
         at_ms: 1,
         kind,
+        first_us: 500,
         latency_us: 1000,
         saved_ms: 100,
         prompt_tokens: 10,

@@ -1,6 +1,9 @@
 //! Notes what became of a request, exactly once: when its reply ends, or when its client leaves.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deja_cache::{Endpoint, Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
 use deja_chat::Usage;
@@ -32,6 +35,7 @@ impl Tally {
         let outcome = Outcome {
             at_ms: 0,
             kind: OutcomeKind::Error,
+            first_us: 0,
             latency_us: 0,
             saved_ms: 0,
             prompt_tokens: 0,
@@ -74,8 +78,10 @@ impl Tally {
 
     /// An answer begins to come from a backend.
     pub(crate) fn answered(&mut self, kind: OutcomeKind) {
+        let after = self.started.elapsed();
         self.outcome.kind = kind;
-        self.metrics.first_token(kind, self.started.elapsed());
+        self.outcome.first_us = microseconds(after);
+        self.metrics.first_token(kind, after);
     }
 
     /// A part of it came.
@@ -112,7 +118,7 @@ impl Drop for Tally {
     fn drop(&mut self) {
         let latency = self.started.elapsed();
         self.outcome.at_ms = now_ms();
-        self.outcome.latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.outcome.latency_us = microseconds(latency);
         self.ledger.record(self.outcome);
         self.metrics
             .request(self.endpoint, self.outcome.kind, self.status, latency);
@@ -154,4 +160,8 @@ impl Drop for Tally {
             }
         }
     }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

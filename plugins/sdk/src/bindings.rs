@@ -18,8 +18,8 @@ pub mod plugin {
         inline: "
             package deja:sdk;
             world plugin {
-                import deja:policy/logging@0.1.0;
-                export deja:policy/plugin@0.1.0;
+                import deja:policy/logging@1.0.0;
+                export deja:policy/plugin@1.0.0;
             }
         ",
         generate_all,
@@ -34,8 +34,8 @@ pub mod keyer {
         inline: "
             package deja:sdk;
             world keyer {
-                import deja:policy/http-request@0.1.0;
-                export deja:policy/keyer@0.1.0;
+                import deja:policy/http-request@1.0.0;
+                export deja:policy/keyer@1.0.0;
             }
         ",
         generate_all,
@@ -50,7 +50,7 @@ pub mod eviction {
         inline: "
             package deja:sdk;
             world eviction {
-                export deja:policy/eviction@0.1.0;
+                export deja:policy/eviction@1.0.0;
             }
         ",
         generate_all,
@@ -65,7 +65,7 @@ pub mod stats {
         inline: "
             package deja:sdk;
             world stats {
-                export deja:policy/stats@0.1.0;
+                export deja:policy/stats@1.0.0;
             }
         ",
         generate_all,

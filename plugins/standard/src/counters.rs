@@ -136,6 +136,7 @@ mod tests {
     use super::*;
 
     const GAUGES: Gauges = Gauges {
+        at_ms: 0,
         entries: 1,
         bytes: 9,
         capacity_entries: 2,
@@ -149,6 +150,7 @@ mod tests {
             counters.add(&Event {
                 at_ms: 0,
                 outcome,
+                first_us: 0,
                 latency_us: 5,
                 saved_ms: 7,
                 prompt_tokens: 1,

@@ -1,6 +1,6 @@
 //! The standard keyer for coding agents, over requests of the shape that they send.
 
-use deja_cache::{Key, Keyed, KeyerChain, Partition};
+use deja_cache::{Key, Keyed, KeyerChain, Scope};
 use deja_policy::PluginChoice;
 use serde_json::{Value, json};
 
@@ -17,7 +17,8 @@ fn keyer(name: &str, config: Value) -> KeyerChain {
 }
 
 fn key(keyer: &KeyerChain, body: &Value) -> Key {
-    match keyer.key(request_of(body.clone()), Partition::of([])) {
+    let consultation = keyer.consult(request_of(body.clone()), Scope::of([]));
+    match consultation.keyed {
         Keyed::Cache(ticket) => ticket.key,
         Keyed::Bypass(reason) => panic!("bypassed: {reason}"),
     }

@@ -18,11 +18,11 @@ const COMMON: &str = r#"
         (local.set $place (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
         (global.set $heap (i32.add (local.get $place) (local.get 3)))
         (local.get $place))
-    (func (export "deja:policy/plugin@0.1.0#describe") (result i32) (i32.const 0))
+    (func (export "deja:policy/plugin@1.0.0#describe") (result i32) (i32.const 0))
 "#;
 
 const CONFIGURE: &str = r#"
-    (func (export "deja:policy/plugin@0.1.0#configure") (param i32 i32) (result i32)
+    (func (export "deja:policy/plugin@1.0.0#configure") (param i32 i32) (result i32)
         (i32.const 0))
 "#;
 
@@ -47,7 +47,7 @@ pub(crate) fn keyer(instructions: &str) -> Vec<u8> {
 /// A keyer with a `configure` of its own.
 pub(crate) fn keyer_that_configures_by(instructions: &str) -> Vec<u8> {
     let configure = format!(
-        r#"(func (export "deja:policy/plugin@0.1.0#configure") (param i32 i32) (result i32)
+        r#"(func (export "deja:policy/plugin@1.0.0#configure") (param i32 i32) (result i32)
             {instructions} (i32.const 0))"#
     );
     component(CONTRACT, "keyer-plugin", &keyer_module(&configure, ""))
@@ -56,13 +56,13 @@ pub(crate) fn keyer_that_configures_by(instructions: &str) -> Vec<u8> {
 fn keyer_module(configure: &str, decide: &str) -> String {
     format!(
         r#"(module
-            (import "deja:policy/http-request@0.1.0" "[resource-drop]request"
+            (import "deja:policy/http-request@1.0.0" "[resource-drop]request"
                 (func $drop (param i32)))
-            (import "deja:policy/logging@0.1.0" "log" (func $log (param i32 i32 i32)))
+            (import "deja:policy/logging@1.0.0" "log" (func $log (param i32 i32 i32)))
             {COMMON} {configure}
             (global $calls (mut i32) (i32.const 0))
             (func $deeper (call $deeper))
-            (func (export "deja:policy/keyer@0.1.0#decide") (param $request i32) (result i32)
+            (func (export "deja:policy/keyer@1.0.0#decide") (param $request i32) (result i32)
                 {decide}
                 (call $drop (local.get $request))
                 (i32.const 0)))"#
@@ -87,23 +87,23 @@ pub(crate) const HUGE_ANSWER: &str = r"
 pub(crate) fn eviction_that_fears_666() -> Vec<u8> {
     let module = format!(
         r#"(module
-            (import "[export]deja:policy/eviction@0.1.0" "[resource-new]policy"
+            (import "[export]deja:policy/eviction@1.0.0" "[resource-new]policy"
                 (func $new (param i32) (result i32)))
             {COMMON} {CONFIGURE}
-            (func (export "deja:policy/eviction@0.1.0#[constructor]policy")
+            (func (export "deja:policy/eviction@1.0.0#[constructor]policy")
                 (param i64 i64) (result i32)
                 (call $new (i32.const 1)))
-            (func (export "deja:policy/eviction@0.1.0#[method]policy.on-insert")
+            (func (export "deja:policy/eviction@1.0.0#[method]policy.on-insert")
                 (param i32 i64 i64 i32 i32 i32 i64)
                 (if (i64.eq (local.get 1) (i64.const 666)) (then unreachable)))
-            (func (export "deja:policy/eviction@0.1.0#[method]policy.on-hit") (param i32 i32 i32))
-            (func (export "deja:policy/eviction@0.1.0#[method]policy.on-remove")
+            (func (export "deja:policy/eviction@1.0.0#[method]policy.on-hit") (param i32 i32 i32))
+            (func (export "deja:policy/eviction@1.0.0#[method]policy.on-remove")
                 (param i32 i64 i32))
-            (func (export "deja:policy/eviction@0.1.0#[method]policy.victims")
+            (func (export "deja:policy/eviction@1.0.0#[method]policy.victims")
                 (param i32 i64 i64) (result i32) (i32.const 0))
-            (func (export "deja:policy/eviction@0.1.0#[method]policy.save")
+            (func (export "deja:policy/eviction@1.0.0#[method]policy.save")
                 (param i32) (result i32) (i32.const 0))
-            (func (export "deja:policy/eviction@0.1.0#[method]policy.restore")
+            (func (export "deja:policy/eviction@1.0.0#[method]policy.restore")
                 (param i32 i32 i32) (result i32) (i32.const 0)))"#
     );
     component(CONTRACT, "eviction-plugin", &module)
@@ -115,23 +115,23 @@ pub(crate) fn stats_that_report(report: &str) -> Vec<u8> {
     let report = report.replace('"', "\\22");
     let module = format!(
         r#"(module
-            (import "[export]deja:policy/stats@0.1.0" "[resource-new]collector"
+            (import "[export]deja:policy/stats@1.0.0" "[resource-new]collector"
                 (func $new (param i32) (result i32)))
             {COMMON} {CONFIGURE}
             (data (i32.const 1032) "{report}")
-            (func (export "deja:policy/stats@0.1.0#[constructor]collector") (result i32)
+            (func (export "deja:policy/stats@1.0.0#[constructor]collector") (result i32)
                 (call $new (i32.const 1)))
-            (func (export "deja:policy/stats@0.1.0#[method]collector.fold") (param i32 i32 i32))
-            (func (export "deja:policy/stats@0.1.0#[method]collector.report")
+            (func (export "deja:policy/stats@1.0.0#[method]collector.fold") (param i32 i32 i32))
+            (func (export "deja:policy/stats@1.0.0#[method]collector.report")
                 (param i32 i64 i64 i64 i64 i64) (result i32)
                 (i32.store (i32.const 1024) (i32.const 1032))
                 (i32.store (i32.const 1028) (i32.const {length}))
                 (i32.const 1024))
-            (func (export "deja:policy/stats@0.1.0#[method]collector.samples")
+            (func (export "deja:policy/stats@1.0.0#[method]collector.samples")
                 (param i32 i64 i64 i64 i64 i64) (result i32) (i32.const 0))
-            (func (export "deja:policy/stats@0.1.0#[method]collector.save")
+            (func (export "deja:policy/stats@1.0.0#[method]collector.save")
                 (param i32) (result i32) (i32.const 0))
-            (func (export "deja:policy/stats@0.1.0#[method]collector.restore")
+            (func (export "deja:policy/stats@1.0.0#[method]collector.restore")
                 (param i32 i32 i32) (result i32) (i32.const 0)))"#
     );
     component(CONTRACT, "stats-plugin", &module)
@@ -139,8 +139,8 @@ pub(crate) fn stats_that_report(report: &str) -> Vec<u8> {
 
 /// A keyer for another version of the contract.
 pub(crate) fn keyer_for(version: &str) -> Vec<u8> {
-    let contract = CONTRACT.replace("deja:policy@0.1.0", &format!("deja:policy@{version}"));
-    let module = keyer_module(CONFIGURE, "").replace("@0.1.0", &format!("@{version}"));
+    let contract = CONTRACT.replace("deja:policy@1.0.0", &format!("deja:policy@{version}"));
+    let module = keyer_module(CONFIGURE, "").replace("@1.0.0", &format!("@{version}"));
     component(&contract, "keyer-plugin", &module)
 }
 
@@ -150,7 +150,7 @@ pub(crate) fn with_a_forbidden_import() -> Vec<u8> {
                  include keyer-plugin; }";
     let module = format!(
         r#"(module (import "clock" "now" (func (result i64))) {COMMON} {CONFIGURE}
-            (func (export "deja:policy/keyer@0.1.0#decide") (param i32) (result i32) unreachable))"#
+            (func (export "deja:policy/keyer@1.0.0#decide") (param i32) (result i32) unreachable))"#
     );
     component(&format!("{CONTRACT}\n{world}"), "greedy", &module)
 }

@@ -62,6 +62,7 @@ fn the_standard_stats_report_five_fields_in_their_order() {
     let outcome = |kind| Outcome {
         at_ms: 0,
         kind,
+        first_us: 0,
         latency_us: 0,
         saved_ms: 0,
         prompt_tokens: 0,
@@ -105,7 +106,7 @@ fn identity_tells_code_and_settings_apart() {
     let exact = folder.keyer("exact").1.identity().to_owned();
     assert_eq!(
         exact,
-        format!("exact@0.1.0 {} {{}}", blake3::hash(&built("exact")))
+        format!("exact@1.0.0 {} {{}}", blake3::hash(&built("exact")))
     );
     folder.put("exact", &guests::variant(&built("exact"), 1));
     assert_ne!(folder.keyer("exact").1.identity(), exact);
@@ -140,7 +141,7 @@ fn what_is_no_keyer_is_refused_with_its_reason() {
         (
             "later",
             guests::keyer_for("1.0.0"),
-            "it is built for deja:policy@1.0.0, and this host speaks deja:policy@0.1.0",
+            "it is built for deja:policy@1.0.0, and this host speaks deja:policy@1.0.0",
         ),
         (
             "greedy",

@@ -141,6 +141,7 @@ pub(crate) fn edited(keyer: &dyn Keyer, question: &str) -> String {
 pub(crate) fn entry(id: u64) -> EntryFacts {
     EntryFacts {
         id: EntryId(id),
+        key: id,
         bytes: 10,
         cost_ms: 1,
         prompt_tokens: 1,
