@@ -251,7 +251,7 @@ impl Cache {
     }
 
     fn remove_all(&self, cause: RemovalCause, takes: impl Fn(&Entry) -> bool) -> usize {
-        let taken: Vec<_> = {
+        let leaving: Vec<_> = {
             let entries = self.entries.read();
             entries
                 .values()
@@ -259,7 +259,7 @@ impl Cache {
                 .cloned()
                 .collect()
         };
-        taken
+        leaving
             .iter()
             .filter(|entry| self.remove(&entry.key, entry.facts.id, cause))
             .count()

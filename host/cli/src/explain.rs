@@ -143,7 +143,7 @@ fn in_words(explanation: &Value) -> String {
                 .map(|note| format!("  {}", plain(note))),
         );
     }
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.join("\n") + "\n"
 }
 
 fn difference(difference: &Value) -> String {

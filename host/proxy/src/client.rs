@@ -1,7 +1,6 @@
 //! HTTP clients.
 
 /// The start of an HTTP client that can speak TLS.
-#[must_use]
 pub fn client_builder() -> reqwest::ClientBuilder {
     // It fails where one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -185,7 +185,9 @@ fn joined(pieces: &[Bytes]) -> Bytes {
         [one] => one.clone(),
         many => {
             let mut all = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
-            many.iter().for_each(|piece| all.extend_from_slice(piece));
+            for piece in many {
+                all.extend_from_slice(piece);
+            }
             all.freeze()
         }
     }

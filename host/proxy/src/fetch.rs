@@ -99,7 +99,7 @@ impl Fetch {
         permit.tell(Progress::Begun(Arc::new(source.headers)));
         match source.content {
             Content::Document(document) => Ok((None, recording.document(document).await)),
-            Content::Stream(frames) => recording.stream(frames, permit).await,
+            Content::Stream(frames) => recording.stream(*frames, permit).await,
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source
     let frames = Frames::of_engine(events, Translation::of(translation), limit);
     Source {
         headers: HeaderMap::new(),
-        content: Content::Stream(frames),
+        content: Content::Stream(Box::new(frames)),
     }
 }
 

@@ -144,9 +144,9 @@ impl Translation {
     pub(crate) fn of_payload(&mut self, payload: &Value) -> Vec<Bytes> {
         match self {
             Self::None => Vec::new(),
-            Self::ToMessages(translator) => framed(Api::Anthropic, translator.push(payload)),
+            Self::ToMessages(translator) => framed(Api::Anthropic, &translator.push(payload)),
             Self::ToChat(translator) => {
-                let mut frames = framed(Api::OpenAi, translator.push(payload));
+                let mut frames = framed(Api::OpenAi, &translator.push(payload));
                 let ends = payload
                     .get("type")
                     .is_some_and(|kind| kind == "message_stop");
@@ -161,12 +161,12 @@ impl Translation {
     /// What is left to say once the backend has said that its answer is whole.
     pub(crate) fn end(&mut self) -> Vec<Bytes> {
         match self {
-            Self::ToMessages(translator) => framed(Api::Anthropic, translator.finish()),
+            Self::ToMessages(translator) => framed(Api::Anthropic, &translator.finish()),
             Self::None | Self::ToChat(_) => Vec::new(),
         }
     }
 }
 
-fn framed(api: Api, payloads: Vec<Value>) -> Vec<Bytes> {
+fn framed(api: Api, payloads: &[Value]) -> Vec<Bytes> {
     payloads.iter().map(|payload| frame(api, payload)).collect()
 }

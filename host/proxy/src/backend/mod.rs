@@ -45,7 +45,7 @@ pub(crate) enum Content {
     /// It is all there.
     Document(Bytes),
     /// It comes piece by piece.
-    Stream(Frames),
+    Stream(Box<Frames>),
 }
 
 impl Backend {

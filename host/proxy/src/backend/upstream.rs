@@ -229,7 +229,7 @@ impl Upstream {
         }
         let content = if is_stream {
             let translation = Translation::of(order.translation);
-            Content::Stream(Frames::of_upstream(bytes, translation, limit))
+            Content::Stream(Box::new(Frames::of_upstream(bytes, translation, limit)))
         } else {
             let document = bytes.whole(limit).await?;
             Content::Document(self.translated(document, &order)?)
