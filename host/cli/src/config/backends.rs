@@ -8,9 +8,8 @@ use std::{
 use deja_proxy::{Pattern, Secret, UpstreamSettings, Url};
 
 use super::{
-    count,
     reader::Section,
-    value::{Alias, Setting},
+    value::{Alias, Setting, count},
 };
 
 /// The model that is meant by `"default"`, below the folder of models.

@@ -2,25 +2,24 @@
 
 mod backends;
 mod reader;
+mod server;
 mod value;
 
 use std::{
     fmt, fs, io,
-    net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use bytesize::ByteSize;
-use deja_cache::{CacheLimits, Capacity};
+use deja_cache::CacheLimits;
 use deja_policy::{Limits, PluginChoice, PluginSettings};
-use deja_proxy::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
+use deja_proxy::{ProxySettings, ServerSettings};
 use serde_json::Value;
 use toml::de::DeTable;
 
 pub(crate) use backends::{BackendKind, BackendSettings, ModelSettings};
 use reader::{Mistake, Mistakes, Section};
-use value::{Setting, TimeToLive};
+use value::{Setting, bytes};
 
 /// All settings, resolved.
 #[derive(Clone, Debug)]
@@ -167,7 +166,7 @@ impl Config {
 /// Reads every setting. Where one is wrong its default stands in, so that the others are read too.
 fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     let mut section = file.section("server");
-    let (server, mut proxy) = server(&mut section);
+    let (server, mut proxy) = server::server(&mut section);
     section.finish();
 
     let mut section = file.section("log");
@@ -175,11 +174,11 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     section.finish();
 
     let mut section = file.section("admin");
-    proxy.admin_token = backends::secret(&mut section, "token_env").or_else(standard_token);
+    proxy.admin_token = backends::secret(&mut section, "token_env").or_else(server::standard_token);
     section.finish();
 
     let mut section = file.section("cache");
-    let cache = cache(&mut section, &mut proxy);
+    let cache = server::cache(&mut section, &mut proxy);
     section.finish();
 
     let backends = backends::backends(&mut file, folder);
@@ -217,54 +216,6 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     }
 }
 
-/// The token for `/admin` where no setting names its variable.
-fn standard_token() -> Option<Secret> {
-    let token = std::env::var("DEJA_ADMIN_TOKEN").ok();
-    token
-        .filter(|token| !token.is_empty())
-        .map(|token| Secret::new(&token))
-}
-
-fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySettings) {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
-    let loopback = Origins::Named {
-        loopback: true,
-        origins: Vec::new(),
-    };
-    let server = ServerSettings {
-        listen: section.get("listen", listen),
-        max_header_bytes: bytes(section.get("max_header_bytes", ByteSize::kib(64))),
-        header_timeout: section.get("header_timeout", Duration::from_secs(30)),
-        write_timeout: section.get("write_timeout", Duration::from_mins(1)),
-        drain_timeout: section.get("drain_timeout", Duration::from_secs(30)),
-    };
-    let proxy = ProxySettings {
-        max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
-        max_answer_bytes: bytes(section.get("max_answer_bytes", ByteSize::mib(64))),
-        max_requests: count(section.get("max_requests", 1024)),
-        body_timeout: section.get("body_timeout", Duration::from_mins(1)),
-        keep_alive: section.get("keep_alive", Duration::from_secs(10)),
-        cors: section.get("cors_origins", loopback),
-        partition: PartitionBy::ApiKey,
-        keep_requests: true,
-        memo_entries: 0,
-        admin_token: None,
-    };
-    (server, proxy)
-}
-
-fn cache(section: &mut Section<'_>, proxy: &mut ProxySettings) -> CacheLimits {
-    proxy.partition = section.get("partition", PartitionBy::ApiKey);
-    proxy.keep_requests = section.get("keep_requests", true);
-    proxy.memo_entries = count(section.get("memo_entries", 10_000));
-    let capacity = Capacity {
-        entries: section.get("max_entries", 10_000),
-        bytes: section.get("max_bytes", ByteSize::mib(256)).as_u64(),
-    };
-    let TimeToLive(ttl) = section.get("ttl", TimeToLive(Some(Duration::from_hours(24))));
-    CacheLimits { capacity, ttl }
-}
-
 fn plugin_limits(section: &mut Section<'_>) -> Limits {
     let standard = Limits::default();
     let size = |bytes: usize| ByteSize::b(bytes as u64);
@@ -297,18 +248,12 @@ fn plugin(mut section: Section<'_>, default: &str) -> PluginChoice {
     PluginChoice { name, config }
 }
 
-/// Numbers of things in memory fit a `usize`, or are as good as without a limit.
-fn count(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-/// Sizes in memory fit a `usize`, or are as good as without a limit.
-fn bytes(size: ByteSize) -> usize {
-    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use deja_cache::Capacity;
+    use deja_proxy::PartitionBy;
     use serde_json::json;
 
     use super::*;

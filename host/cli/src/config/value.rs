@@ -247,3 +247,13 @@ fn json(value: &DeValue<'_>) -> Option<Value> {
         }
     })
 }
+
+/// Numbers of things in memory fit a `usize`, or are as good as without a limit.
+pub(crate) fn count(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// Sizes in memory fit a `usize`, or are as good as without a limit.
+pub(crate) fn bytes(size: ByteSize) -> usize {
+    usize::try_from(size.as_u64()).unwrap_or(usize::MAX)
+}

@@ -3,6 +3,7 @@
 mod engine;
 mod fault;
 mod frames;
+mod headers;
 mod models;
 mod order;
 mod routes;

@@ -6,8 +6,8 @@ use deja_chat::{Api, ChatRequest, Delivery, openai, translate};
 use serde_json::{Value, json};
 
 use super::{
-    Backend, Route,
-    upstream::{self, Forward, Upstream},
+    Backend, Route, headers,
+    upstream::{Forward, Upstream},
 };
 use crate::{
     decode::{Asked, Call},
@@ -77,7 +77,7 @@ fn for_upstream(
     call: &Call,
     asked: &Asked,
 ) -> Result<Order, Error> {
-    let translation = Some(call.api()).filter(|api| *api != upstream.api());
+    let translation = Some(call.api()).filter(|api| *api != upstream.settings().api);
     let (endpoint, body) = match (call.endpoint, translation) {
         (endpoint, None) => (endpoint, upstream.own_body(asked, &route.model)?),
         (Endpoint::Messages, Some(_)) => {
@@ -97,7 +97,7 @@ fn for_upstream(
     Ok(Order::Forward(Forward {
         endpoint,
         query: call.query.clone().filter(|_| translation.is_none()),
-        headers: upstream.headers(&call.headers.0, translation.is_some()),
+        headers: headers::to_upstream(upstream.settings(), &call.headers.0, translation.is_some()),
         body,
         answered: call.endpoint,
         translation,
@@ -118,9 +118,22 @@ fn estimate(body: &Value) -> String {
     let bytes: usize = read
         .iter()
         .filter_map(|field| body.get(field))
-        .map(upstream::text_bytes)
+        .map(text_bytes)
         .sum();
     json!({ "input_tokens": bytes.div_ceil(BYTES_PER_TOKEN) }).to_string()
+}
+
+/// Bytes of all strings in a value, the names of fields included.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(text_bytes).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| name.len() + text_bytes(field))
+            .sum(),
+        _ => 0,
+    }
 }
 
 fn unsupported(route: &Route, endpoint: Endpoint) -> Error {

@@ -5,63 +5,16 @@ use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use deja_cache::Endpoint;
 use deja_chat::{Api, BadRequest, Delivery, Fresh, Recorder, unfold};
-use hyper::{
-    HeaderMap, StatusCode,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT},
-};
+use hyper::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 
 use super::{
     Content, FetchError, Refusal, Source,
     frames::{Frames, Translation},
-    splice,
+    headers, splice,
 };
 use crate::{client::client_builder, decode::Asked, error::Error, settings::Secret};
-
-/// The version of Anthropic's API that is asked where the client names none.
-const ANTHROPIC_VERSION: &str = "2023-06-01";
-
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
-
-/// Headers of a request that are between the client and us, or that we set ourselves.
-const OURS: [&str; 16] = [
-    "accept-encoding",
-    "access-control-request-headers",
-    "access-control-request-method",
-    "cache-control",
-    "connection",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "origin",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Headers of a reply that are between the upstream and us, or that we set ourselves.
-const THEIRS: [&str; 14] = [
-    "age",
-    "alt-svc",
-    "cache-control",
-    "cache-status",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "keep-alive",
-    "set-cookie",
-    "trailer",
-    "transfer-encoding",
-    "vary",
-];
 
 /// How an upstream is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,8 +86,8 @@ impl Upstream {
         }
     }
 
-    pub(super) fn api(&self) -> Api {
-        self.settings.api
+    pub(super) fn settings(&self) -> &UpstreamSettings {
+        &self.settings
     }
 
     pub(super) fn identity(&self) -> String {
@@ -166,49 +119,6 @@ impl Upstream {
         Ok(body)
     }
 
-    /// The client's headers that the upstream gets, and the key. Where the APIs differ, only those
-    /// pass that mean something to both.
-    pub(super) fn headers(&self, from: &HeaderMap, translated: bool) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let of_this_hop = named_by_connection(from);
-        for (name, value) in from {
-            let passes = if translated {
-                name == USER_AGENT
-            } else {
-                !OURS.contains(&name.as_str()) && !of_this_hop.contains(name)
-            };
-            if passes {
-                headers.append(name.clone(), value.clone());
-            }
-        }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        self.authorise(&mut headers, from, translated);
-        if self.settings.api == Api::Anthropic {
-            let version = HeaderValue::from_static(ANTHROPIC_VERSION);
-            headers.entry(VERSION).or_insert(version);
-        }
-        headers
-    }
-
-    fn authorise(&self, headers: &mut HeaderMap, from: &HeaderMap, translated: bool) {
-        let key = match &self.settings.api_key {
-            Some(key) => Some(key.reveal().to_owned()),
-            None if translated => shown_key(from),
-            None => return,
-        };
-        headers.remove(AUTHORIZATION);
-        headers.remove(X_API_KEY);
-        let (name, value) = match (self.settings.api, key) {
-            (_, None) => return,
-            (Api::OpenAi, Some(key)) => (AUTHORIZATION, format!("Bearer {key}")),
-            (Api::Anthropic, Some(key)) => (X_API_KEY, key),
-        };
-        if let Ok(mut value) = HeaderValue::try_from(value) {
-            value.set_sensitive(true);
-            headers.insert(name, value);
-        }
-    }
-
     /// Asks, and waits until an answer begins.
     pub(super) async fn fetch(&self, order: Forward, limit: usize) -> Result<Source, FetchError> {
         let mut url = self.url(order.endpoint.path());
@@ -220,7 +130,7 @@ impl Upstream {
             .body(order.body.clone());
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status();
-        let headers = passed_on(response.headers());
+        let headers = headers::to_client(response.headers());
         let is_stream = order.streams && is_event_stream(&response);
         let mut bytes = self.bytes(response);
         if !status.is_success() {
@@ -240,11 +150,11 @@ impl Upstream {
     /// The document at another path, for `models`.
     pub(super) async fn get(&self, path: &str, client: &HeaderMap) -> Result<Value, FetchError> {
         const LIMIT: usize = 8 << 20;
-        let headers = self.headers(client, true);
+        let headers = headers::to_upstream(&self.settings, client, true);
         let request = self.client.get(self.url(path)).headers(headers);
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status();
-        let headers = passed_on(response.headers());
+        let headers = headers::to_client(response.headers());
         let body = self.bytes(response).whole(LIMIT).await?;
         if !status.is_success() {
             return Err(self.refused(status, headers, body));
@@ -374,52 +284,11 @@ fn api_name(api: Api) -> &'static str {
     }
 }
 
-/// The headers that are between the client and us because it says so (RFC 9110, section 7.6.1).
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(CONNECTION).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect()
-}
-
-/// The key that a client of either API shows.
-fn shown_key(headers: &HeaderMap) -> Option<String> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    text(X_API_KEY).or(bearer).map(str::to_owned)
-}
-
-fn passed_on(headers: &HeaderMap) -> HeaderMap {
-    let passes = |name: &HeaderName| {
-        !THEIRS.contains(&name.as_str()) && !name.as_str().starts_with("access-control-")
-    };
-    headers
-        .iter()
-        .filter(|(name, _)| passes(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
-}
-
 fn is_event_stream(response: &Response) -> bool {
     let content_type = response.headers().get(CONTENT_TYPE);
     content_type
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
-}
-
-/// Bytes of all strings in a value, the names of fields included.
-pub(super) fn text_bytes(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(text_bytes).sum(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(name, field)| name.len() + text_bytes(field))
-            .sum(),
-        _ => 0,
-    }
 }
 
 #[cfg(test)]
@@ -447,21 +316,10 @@ pub(super) mod testing {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|&(name, value)| {
-                let value = HeaderValue::from_static(value);
-                (HeaderName::from_static(name), value)
-            })
-            .collect()
-    }
-
-    fn upstream(api: Api, url: &str, key: Option<&str>) -> Upstream {
+    fn upstream(api: Api, url: &str) -> Upstream {
         let settings = UpstreamSettings {
             api,
             url: url.parse().expect("it is a URL"),
-            api_key: key.map(Secret::new),
             ..testing::settings()
         };
         Upstream::new(settings).expect("a client can be made")
@@ -469,39 +327,11 @@ mod tests {
 
     #[test]
     fn the_base_url_is_the_one_that_sdks_take() {
-        let openai = upstream(Api::OpenAi, "http://h/api/v1/", None);
+        let openai = upstream(Api::OpenAi, "http://h/api/v1/");
         let url = openai.url(Endpoint::ChatCompletions.path());
         assert_eq!(url.as_str(), "http://h/api/v1/chat/completions");
-        let anthropic = upstream(Api::Anthropic, "http://h", None);
+        let anthropic = upstream(Api::Anthropic, "http://h");
         let url = anthropic.url(Endpoint::CountTokens.path());
         assert_eq!(url.as_str(), "http://h/v1/messages/count_tokens");
-    }
-
-    #[test]
-    fn the_clients_own_key_passes_unless_one_is_configured() {
-        let client = headers(&[
-            ("authorization", "Bearer ada"),
-            ("x-new", "1"),
-            ("host", "me"),
-        ]);
-        let own = upstream(Api::OpenAi, "http://h/v1", None).headers(&client, false);
-        assert_eq!(own["authorization"], "Bearer ada");
-        assert_eq!(own["x-new"], "1");
-        assert!(!own.contains_key("host"));
-        let configured = upstream(Api::OpenAi, "http://h/v1", Some("k")).headers(&client, false);
-        assert_eq!(configured["authorization"], "Bearer k");
-    }
-
-    #[test]
-    fn a_key_moves_to_where_the_other_api_has_it() {
-        let client = headers(&[("authorization", "Bearer ada"), ("openai-beta", "x")]);
-        let there = upstream(Api::Anthropic, "http://h", None).headers(&client, true);
-        assert_eq!(there["x-api-key"], "ada");
-        assert_eq!(there["anthropic-version"], ANTHROPIC_VERSION);
-        assert!(!there.contains_key("authorization") && !there.contains_key("openai-beta"));
-        let client = headers(&[("x-api-key", "bob"), ("anthropic-version", "2023-06-01")]);
-        let back = upstream(Api::OpenAi, "http://h/v1", None).headers(&client, true);
-        assert_eq!(back["authorization"], "Bearer bob");
-        assert!(!back.contains_key("x-api-key") && !back.contains_key("anthropic-version"));
     }
 }

@@ -1,0 +1,63 @@
+//! The server, its cache, and who may do what.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use deja_cache::{CacheLimits, Capacity};
+use deja_proxy::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
+
+use super::{
+    reader::Section,
+    value::{TimeToLive, bytes, count},
+};
+
+/// The token for `/admin` where no setting names its variable.
+pub(super) fn standard_token() -> Option<Secret> {
+    let token = std::env::var("DEJA_ADMIN_TOKEN").ok();
+    token
+        .filter(|token| !token.is_empty())
+        .map(|token| Secret::new(&token))
+}
+
+pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySettings) {
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
+    let loopback = Origins::Named {
+        loopback: true,
+        origins: Vec::new(),
+    };
+    let server = ServerSettings {
+        listen: section.get("listen", listen),
+        max_header_bytes: bytes(section.get("max_header_bytes", ByteSize::kib(64))),
+        header_timeout: section.get("header_timeout", Duration::from_secs(30)),
+        write_timeout: section.get("write_timeout", Duration::from_mins(1)),
+        drain_timeout: section.get("drain_timeout", Duration::from_secs(30)),
+    };
+    let proxy = ProxySettings {
+        max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
+        max_answer_bytes: bytes(section.get("max_answer_bytes", ByteSize::mib(64))),
+        max_requests: count(section.get("max_requests", 1024)),
+        body_timeout: section.get("body_timeout", Duration::from_mins(1)),
+        keep_alive: section.get("keep_alive", Duration::from_secs(10)),
+        cors: section.get("cors_origins", loopback),
+        partition: PartitionBy::ApiKey,
+        keep_requests: true,
+        memo_entries: 0,
+        admin_token: None,
+    };
+    (server, proxy)
+}
+
+pub(super) fn cache(section: &mut Section<'_>, proxy: &mut ProxySettings) -> CacheLimits {
+    proxy.partition = section.get("partition", PartitionBy::ApiKey);
+    proxy.keep_requests = section.get("keep_requests", true);
+    proxy.memo_entries = count(section.get("memo_entries", 10_000));
+    let capacity = Capacity {
+        entries: section.get("max_entries", 10_000),
+        bytes: section.get("max_bytes", ByteSize::mib(256)).as_u64(),
+    };
+    let TimeToLive(ttl) = section.get("ttl", TimeToLive(Some(Duration::from_hours(24))));
+    CacheLimits { capacity, ttl }
+}
