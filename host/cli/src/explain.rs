@@ -113,11 +113,10 @@ fn in_words(explanation: &Value) -> String {
         "bypass" => format!("bypass: {}", text("/reason")),
         outcome => outcome.to_owned(),
     }];
-    lines.push(format!(
-        "backend {}, model {}",
-        text("/backend"),
-        text("/model")
-    ));
+    lines.push(match text("/model").as_str() {
+        "" => format!("backend {}", text("/backend")),
+        model => format!("backend {}, model {model}", text("/backend")),
+    });
     if explanation.get("key").is_some() {
         lines.push(format!("key {}", text("/key")));
     }
@@ -131,7 +130,7 @@ fn in_words(explanation: &Value) -> String {
     }
     if explanation.get("nearest").is_some() {
         lines.push(format!(
-            "nearest: {} ({} s ago), {} differences",
+            "nearest: {} ({} s ago), differs in {} places",
             text("/nearest/key"),
             text("/nearest/age_seconds"),
             text("/nearest/total")
@@ -199,7 +198,7 @@ mod tests {
             words,
             format!(
                 "miss\nbackend mlx, model m\nkey ab\n  k drop-user: {{\"remove\":\"/user\"}}\n\
-                 nearest: cd (3 s ago), 2 differences\n  /temperature: asked 1, stored nothing\n  \
+                 nearest: cd (3 s ago), differs in 2 places\n  /temperature: asked 1, stored nothing\n  \
                  /x: asked \"{}…, stored 0\n",
                 "y".repeat(59)
             )
