@@ -19,5 +19,6 @@ mod pass_through;
 mod plugins;
 mod reload;
 mod shutdown;
+mod tls;
 mod translation;
 mod worker;
