@@ -72,7 +72,14 @@ async fn each_names_the_field_at_fault() {
 async fn what_is_not_json_is_refused() {
     let deja = Deja::start().await;
     let deep = b"[".repeat(100_000);
-    for body in [&b""[..], b"{", b"\xff\xfe", b"{\"messages\": [}", &deep] {
+    for body in [
+        &b""[..],
+        b"{",
+        b"\xff\xfe",
+        b"{\"messages\": [}",
+        b"{\"messages\": [], \"messages\": []}",
+        &deep,
+    ] {
         let reply = post(&deja, body.to_vec()).await;
         assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
         assert_eq!(error(reply).await["code"], "invalid_json");

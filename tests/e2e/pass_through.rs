@@ -36,6 +36,22 @@ async fn a_request_reaches_the_upstream_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn numbers_that_only_the_upstream_can_hold_are_told_apart() {
+    let upstream = answering(Api::OpenAi).await;
+    let deja = Setup::new(&upstream.backend(Api::OpenAi)).start().await;
+    let ask = async |seed: &str| {
+        let body = format!(r#"{{"seed":{seed},"messages":[{{"role":"user","content":"hi"}}]}}"#);
+        let reply = post(&deja, Api::OpenAi.path(), &body).await;
+        let status = cache_status(&reply);
+        whole(reply).await;
+        status
+    };
+    assert!(ask("100000000000000000000000").await.contains("miss"));
+    assert!(ask("100000000000000000000001").await.contains("miss"));
+    assert!(ask("100000000000000000000000").await.contains("hit"));
+}
+
+#[tokio::test]
 async fn headers_reach_the_upstream_but_for_those_of_the_connection() {
     let upstream = answering(Api::Anthropic).await;
     let deja = Setup::new(&upstream.backend(Api::Anthropic)).start().await;

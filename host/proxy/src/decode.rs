@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::{
     backend::Route,
+    body::{Unambiguous, has_long_integer},
     directives::Directives,
     error::Error,
     settings::{PartitionBy, ProxySettings},
@@ -122,7 +123,7 @@ impl Call {
     /// Looks into the body.
     pub(crate) fn parse(&self) -> Result<Asked, Error> {
         let raw = joined(&self.pieces);
-        let body: Value = serde_json::from_slice(&raw).map_err(Error::BadJson)?;
+        let Unambiguous(body) = serde_json::from_slice(&raw).map_err(Error::BadJson)?;
         if !body.is_object() {
             return Err(Error::NotAnObject);
         }
@@ -149,10 +150,17 @@ impl Call {
         }
     }
 
-    /// What separates this call's answers from others with the same body.
-    pub(crate) fn scope(&self, route: &Route) -> Scope {
+    /// What separates this call's answers from others with the same body. Where the body holds a
+    /// number that the key could not tell from another, that is every byte of it.
+    pub(crate) fn scope(&self, asked: &Asked, route: &Route) -> Scope {
         let identity = route.identity();
-        Scope::of(self.scope_parts().into_iter().chain([identity.as_bytes()]))
+        let exactly = if has_long_integer(&asked.raw) {
+            &asked.raw[..]
+        } else {
+            b""
+        };
+        let parts = self.scope_parts().into_iter();
+        Scope::of(parts.chain([identity.as_bytes(), exactly]))
     }
 
     /// The API that the caller speaks.

@@ -8,6 +8,7 @@
 mod admin;
 mod arrival;
 mod backend;
+mod body;
 mod cache_status;
 mod client;
 mod cors;

@@ -272,7 +272,7 @@ impl Journey<'_> {
     /// The request's key, which is remembered.
     fn key(&self) -> Keyed {
         let request = self.call.key_request(self.asked);
-        let scope = self.call.scope(&self.route);
+        let scope = self.call.scope(self.asked, &self.route);
         let consultation = self.rules.keyers.consult(request, scope);
         if let Keyed::Cache(ticket) = &consultation.keyed {
             self.rules.memo.remember(

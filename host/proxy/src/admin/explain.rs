@@ -35,7 +35,7 @@ pub(super) async fn explain(
         return Err(Error::UnknownModel(asked.model));
     };
     let request = call.key_request(&asked);
-    let consultation = rules.keyers.consult(request, call.scope(&route));
+    let consultation = rules.keyers.consult(request, call.scope(&asked, &route));
     let edits: Vec<_> = consultation.edits.iter().map(edit).collect();
     let mut explanation = json!({ "backend": route.to.name, "model": route.model, "edits": edits });
     match consultation.keyed {
