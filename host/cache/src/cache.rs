@@ -100,15 +100,22 @@ impl Cache {
         if max_age.is_some_and(|most| entry.age() > most) {
             return None;
         }
-        entry.note_hit();
-        self.note_hit(entry.facts.id);
+        self.used(&entry);
         Some(entry)
     }
 
-    /// The entry under this key, good or not, without counting a hit.
+    /// The entry under this key, if it is good, without counting a hit: nothing is told to the
+    /// eviction policy.
     #[must_use]
     pub fn peek(&self, key: &Key) -> Option<Arc<Entry>> {
-        self.entries.read().get(key).cloned()
+        let entry = self.entries.read().get(key).cloned()?;
+        (!entry.is_expired()).then_some(entry)
+    }
+
+    /// Counts a hit.
+    pub fn used(&self, entry: &Entry) {
+        entry.note_hit();
+        self.note_hit(entry.facts.id);
     }
 
     /// Stores a whole answer, and evicts what has to leave for it.
@@ -117,6 +124,8 @@ impl Cache {
         let ttl = [new.ttl, limits.ttl].into_iter().flatten().min();
         let entry = Arc::new(Entry::new(NewEntry { ttl, ..new }));
         if entry.facts.bytes > limits.capacity.bytes || limits.capacity.entries == 0 {
+            // The older answer is not what the newest would have been.
+            self.purge(&Purge::Key(entry.key));
             return Stored::TooLarge;
         }
         let mut driver = self.driver.lock();

@@ -13,14 +13,14 @@ pub struct Question {
     pub endpoint: Endpoint,
     /// The model that was asked for; empty if none was.
     pub model: Box<str>,
-    /// The first words of what was said last.
+    /// The first words of what was said last; empty where they are not to be kept.
     pub summary: Box<str>,
     /// The canonical body, compressed; none where it is not to be kept.
     body: Option<Box<[u8]>>,
 }
 
 impl Question {
-    /// The question that a canonical body asks. `keep` says whether the body is kept.
+    /// The question that a canonical body asks. `keep` says whether its words are kept.
     #[must_use]
     pub fn new(endpoint: Endpoint, canonical: &[u8], keep: bool) -> Self {
         let body: Value = serde_json::from_slice(canonical).unwrap_or_default();
@@ -28,7 +28,11 @@ impl Question {
         Self {
             endpoint,
             model: model.unwrap_or_default().into(),
-            summary: summary(endpoint, &body).into(),
+            summary: if keep {
+                summary(endpoint, &body).into()
+            } else {
+                Box::default()
+            },
             body: keep.then(|| lz4_flex::compress_prepend_size(canonical).into()),
         }
     }

@@ -34,6 +34,19 @@ pub enum Incomplete {
     NotAnAnswer,
 }
 
+/// Reasons by which servers say that they did not come to the answer's end. Others may be new ones
+/// of an API, and are no failures.
+const FAILURES: [&str; 8] = [
+    "abort",
+    "aborted",
+    "canceled",
+    "cancelled",
+    "error",
+    "failed",
+    "network_error",
+    "timeout",
+];
+
 /// Whether this document is a whole answer.
 pub(crate) fn check(endpoint: Endpoint, document: &Value) -> Result<(), Incomplete> {
     if document.get("error").is_some_and(|error| !error.is_null()) {
@@ -67,11 +80,11 @@ fn choices(document: &Value) -> Result<&Vec<Value>, Incomplete> {
 }
 
 fn finished(value: &Value, reason: &str) -> Result<(), Incomplete> {
-    let reason = value.get(reason).and_then(Value::as_str);
-    reason
-        .filter(|reason| !reason.is_empty())
-        .map(|_| ())
-        .ok_or(Incomplete::NoFinishReason)
+    match value.get(reason).and_then(Value::as_str) {
+        None | Some("") => Err(Incomplete::NoFinishReason),
+        Some(reason) if FAILURES.contains(&reason) => Err(Incomplete::ErrorEvent),
+        Some(_) => Ok(()),
+    }
 }
 
 fn chat_choice(choice: &Value) -> Result<(), Incomplete> {
@@ -146,6 +159,11 @@ mod tests {
         assert_eq!(
             check(Endpoint::ChatCompletions, &call("{\"a\":")),
             Err(Incomplete::UnparsableToolArguments)
+        );
+        let failed = json!({"choices": [{"text": "a", "finish_reason": "abort"}]});
+        assert_eq!(
+            check(Endpoint::Completions, &failed),
+            Err(Incomplete::ErrorEvent)
         );
         let none = json!({"choices": []});
         assert_eq!(

@@ -47,7 +47,7 @@ impl Fold {
     /// The document, which may lack what makes it a whole answer.
     pub(crate) fn finish(self) -> Result<Value, Incomplete> {
         match self {
-            Self::OpenAi(fold) => Ok(fold.finish()),
+            Self::OpenAi(fold) => fold.finish(),
             Self::Anthropic(fold) => fold.finish(),
         }
     }

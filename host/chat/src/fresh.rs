@@ -41,6 +41,12 @@ impl Fresh {
         }
     }
 
+    /// A name that nothing else has.
+    #[must_use]
+    pub fn id(&self) -> String {
+        String::from_utf8_lossy(&self.hex).into_owned()
+    }
+
     /// Seconds since the epoch.
     pub(crate) fn created(&self) -> u64 {
         self.created

@@ -34,17 +34,15 @@ enum Wake {
 }
 
 impl ConfigWatcher {
-    /// Hands each new configuration without mistakes to `apply`, on a thread of its own. The path
-    /// is an absolute one.
+    /// Hands each configuration without mistakes to `apply` that is another than this text, on a
+    /// thread of its own.
     pub(crate) fn start(
         path: &Path,
+        text: String,
         mut apply: impl FnMut(Config) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<Self> {
         let path = std::path::absolute(path)?;
-        let mut file = File {
-            text: fs::read_to_string(&path)?,
-            path,
-        };
+        let mut file = File { text, path };
         let (wake, woken) = mpsc::channel();
         let notices = notices(&file.path, wake.clone())?;
         let run = move || {

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Weak},
     time::Duration,
 };
@@ -14,7 +14,12 @@ use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, warn};
 
-use crate::{backends::Running, config::Config, log, reload::ConfigWatcher};
+use crate::{
+    backends::Running,
+    config::{Config, ConfigFile},
+    log,
+    reload::ConfigWatcher,
+};
 
 /// The configuration that is read if none is named.
 const DEFAULT_CONFIG: &str = "deja.toml";
@@ -29,8 +34,9 @@ pub(crate) fn serve(config: Option<PathBuf>) -> anyhow::Result<()> {
         .or_else(default)
         .map(std::path::absolute)
         .transpose()?;
-    let config = match &path {
-        Some(path) => Config::read(path)?,
+    let file = path.map(ConfigFile::read).transpose()?;
+    let config = match &file {
+        Some(file) => Config::from_text(&file.text, &file.path)?,
         None => Config::standard(),
     };
     log::start(config.log);
@@ -38,16 +44,16 @@ pub(crate) fn serve(config: Option<PathBuf>) -> anyhow::Result<()> {
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(run(config, path));
+    let served = runtime.block_on(run(config, file));
     // Not dropped: that would wait for what a second signal wants to cut short.
     runtime.shutdown_background();
     served
 }
 
-async fn run(config: Config, path: Option<PathBuf>) -> anyhow::Result<()> {
+async fn run(config: Config, file: Option<ConfigFile>) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     tokio::select! {
-        ended = serve_until_told(config, path) => ended,
+        ended = serve_until_told(config, file) => ended,
         () = signals.twice() => {
             warn!("stopped at once");
             Ok(())
@@ -55,7 +61,7 @@ async fn run(config: Config, path: Option<PathBuf>) -> anyhow::Result<()> {
     }
 }
 
-async fn serve_until_told(config: Config, path: Option<PathBuf>) -> anyhow::Result<()> {
+async fn serve_until_told(config: Config, file: Option<ConfigFile>) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let server = Server::bind(config.server).await?;
     let plugins = PluginHost::new(config.plugins.clone())?;
@@ -74,8 +80,8 @@ async fn serve_until_told(config: Config, path: Option<PathBuf>) -> anyhow::Resu
     tokio::spawn(sweep(Arc::downgrade(&proxy)));
     let live = Live::start(config, running, &plugins, proxy.clone())?;
     let live = Arc::new(Mutex::new(live));
-    let _watcher = path
-        .map(|path| watch_config(&path, live.clone()))
+    let _watcher = file
+        .map(|file| watch_config(file, live.clone()))
         .transpose()?;
 
     announce(&server);
@@ -103,7 +109,7 @@ struct Live {
     running: Running,
     proxy: Arc<Proxy>,
     /// Has changed plugin files take effect.
-    watcher: Watcher,
+    watcher: Option<Watcher>,
 }
 
 impl Live {
@@ -113,7 +119,7 @@ impl Live {
         plugins: &Arc<PluginHost>,
         proxy: Arc<Proxy>,
     ) -> anyhow::Result<Self> {
-        let watcher = watch(plugins, &proxy)?;
+        let watcher = Some(watch(plugins, &proxy)?);
         Ok(Self {
             config,
             running,
@@ -142,8 +148,10 @@ impl Live {
     fn load_plugins(&mut self, new: &Config) -> anyhow::Result<()> {
         let plugins = PluginHost::new(new.plugins.clone())?;
         let policies = plugins.load()?;
-        self.watcher = watch(&plugins, &self.proxy)?;
-        self.proxy.install(plugins, policies);
+        // Nobody is to put a plugin in place between the old ones and the new.
+        self.watcher = None;
+        self.proxy.install(plugins.clone(), policies);
+        self.watcher = Some(watch(&plugins, &self.proxy)?);
         info!("the configured plugins are in place");
         Ok(())
     }
@@ -162,9 +170,10 @@ impl Live {
     }
 }
 
-fn watch_config(path: &Path, live: Arc<Mutex<Live>>) -> anyhow::Result<ConfigWatcher> {
-    ConfigWatcher::start(path, move |config| live.lock().apply(config))
-        .with_context(|| format!("cannot watch {}", path.display()))
+fn watch_config(file: ConfigFile, live: Arc<Mutex<Live>>) -> anyhow::Result<ConfigWatcher> {
+    let apply = move |config| live.lock().apply(config);
+    ConfigWatcher::start(&file.path, file.text, apply)
+        .with_context(|| format!("cannot watch {}", file.path.display()))
 }
 
 fn watch(plugins: &Arc<PluginHost>, proxy: &Arc<Proxy>) -> anyhow::Result<Watcher> {

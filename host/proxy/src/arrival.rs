@@ -259,12 +259,16 @@ impl Live {
     /// Nothing more comes in frames: the backend stopped early, or sent a document after all.
     fn end(mut self: Box<Self>) -> Step {
         let landing = self.rest.landing()?;
-        if let Landing::Partial {
-            error,
-            is_told: false,
-        } = landing
-        {
-            return Some(self.fail(&Error::Fetch(error)));
+        match landing {
+            Landing::Partial {
+                error,
+                is_told: false,
+            } => return Some(self.fail(&Error::Fetch(error))),
+            // A document that is no answer, for one who was promised a stream.
+            Landing::Odd { error, .. } if !self.begun => {
+                return Some(self.fail(&Error::Fetch(error)));
+            }
+            _ => {}
         }
         let bytes = if self.begun {
             Bytes::new()
@@ -285,8 +289,7 @@ impl Live {
         if let Some(tally) = &mut self.tally {
             tally.broke_off(error.to_string());
         }
-        let body = error.body(self.api);
-        let body = String::from_utf8_lossy(&body);
+        let body = error.one_line(self.api);
         let frame = match self.api {
             Api::OpenAi => openai::error_frame(&body),
             Api::Anthropic => anthropic::error_frame(&body),

@@ -26,6 +26,12 @@ impl Origins {
     }
 }
 
+/// Whether a page of this origin may call. One that may not is not only denied the answer, which
+/// browsers see to: it must not spend a model's time either.
+pub(crate) fn allows(origins: &Origins, origin: &HeaderValue) -> bool {
+    origin.to_str().is_ok_and(|origin| origins.allow(origin))
+}
+
 /// Whether a page came from this machine: browsers hold such origins for trustworthy.
 fn is_loopback(origin: &str) -> bool {
     let Ok(origin) = origin.parse::<hyper::Uri>() else {
@@ -58,8 +64,7 @@ pub(crate) fn preflight(request: &HeaderMap) -> Reply {
 
 /// Tells the browser that its page may read the reply, if it may.
 pub(crate) fn allow(reply: &mut Reply, origin: Option<&HeaderValue>, origins: &Origins) {
-    let Some(origin) = origin.filter(|origin| origin.to_str().is_ok_and(|o| origins.allow(o)))
-    else {
+    let Some(origin) = origin.filter(|origin| allows(origins, origin)) else {
         return;
     };
     let headers = reply.headers_mut();

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request,
     body::{Body, Incoming},
+    header::{CONTENT_ENCODING, HeaderName},
     http::request::Parts,
 };
 use serde_json::Value;
@@ -16,22 +17,17 @@ use serde_json::Value;
 use crate::{
     backend::Route,
     body::{Unambiguous, has_long_integer},
+    credentials::is_credential,
     directives::Directives,
     error::Error,
     settings::{PartitionBy, ProxySettings},
 };
 
-/// The headers by which a caller shows who it is.
-pub(crate) const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
+/// Bytes of a body from which on its parsing would hold up others.
+const LARGE_BODY: usize = 1 << 20;
 
-/// The headers that can change an answer. They are part of every key; all others are not.
-const MEANINGFUL: [&str; 5] = [
-    "anthropic-beta",
-    "anthropic-version",
-    "openai-beta",
-    "openai-organization",
-    "openai-project",
-];
+/// How headers begin that can change an answer. They are part of every key.
+const MEANINGFUL: [&str; 2] = ["anthropic-", "openai-"];
 
 /// A request that was read whole, and not looked into yet.
 pub(crate) struct Call {
@@ -60,10 +56,9 @@ pub(crate) struct CallHeaders(pub(crate) HeaderMap);
 
 impl Headers for CallHeaders {
     fn get(&self, name: &str) -> Option<&str> {
-        let is_secret = CREDENTIALS
-            .iter()
-            .any(|secret| secret.eq_ignore_ascii_case(name));
-        self.0.get(name).filter(|_| !is_secret)?.to_str().ok()
+        let value = self.0.get(name)?;
+        let is_secret = is_credential(&name.to_ascii_lowercase());
+        value.to_str().ok().filter(|_| !is_secret)
     }
 }
 
@@ -76,6 +71,14 @@ impl Call {
     ) -> Result<Self, Error> {
         let (head, body) = request.into_parts();
         let limit = settings.max_body_bytes;
+        if let Some(coding) = head
+            .headers
+            .get(CONTENT_ENCODING)
+            .filter(|c| *c != "identity")
+        {
+            let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
+            return Err(Error::UnknownCoding(coding));
+        }
         if body.size_hint().lower() > limit as u64 {
             return Err(Error::BodyTooLarge { limit });
         }
@@ -120,10 +123,28 @@ impl Call {
         Self { query, ..self }
     }
 
-    /// Looks into the body.
-    pub(crate) fn parse(&self) -> Result<Asked, Error> {
+    /// Looks into the body; into a large one beside the threads that serve.
+    pub(crate) async fn parse(&self) -> Result<Asked, Error> {
         let raw = joined(&self.pieces);
-        let Unambiguous(body) = serde_json::from_slice(&raw).map_err(Error::BadJson)?;
+        if raw.len() < LARGE_BODY {
+            return self.asked(raw);
+        }
+        let large = raw.clone();
+        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&large)).await;
+        self.asked_by(raw, parsed.map_err(|_| Error::Abandoned)?)
+    }
+
+    fn asked(&self, raw: Bytes) -> Result<Asked, Error> {
+        let parsed = serde_json::from_slice(&raw);
+        self.asked_by(raw, parsed)
+    }
+
+    fn asked_by(
+        &self,
+        raw: Bytes,
+        parsed: serde_json::Result<Unambiguous>,
+    ) -> Result<Asked, Error> {
+        let Unambiguous(body) = parsed.map_err(Error::BadJson)?;
         if !body.is_object() {
             return Err(Error::NotAnObject);
         }
@@ -168,22 +189,38 @@ impl Call {
         self.endpoint.api()
     }
 
+    /// All that separates answers and is known before the body is looked into, each part with its
+    /// name.
     fn scope_parts(&self) -> Vec<&[u8]> {
-        let value = |name: &str| {
-            let value = self.headers.0.get(name);
-            value.map_or(&b""[..], |value| value.as_bytes())
-        };
         let mut parts = vec![
             self.endpoint.name().as_bytes(),
             self.query.as_deref().unwrap_or_default().as_bytes(),
+            self.partition.name().as_bytes(),
         ];
-        parts.extend(MEANINGFUL.map(value));
-        match &self.partition {
-            PartitionBy::ApiKey => parts.extend(CREDENTIALS.map(value)),
-            PartitionBy::Header(name) => parts.push(value(name.as_str())),
-            PartitionBy::None => {}
+        let headers = &self.headers.0;
+        let mut names: Vec<_> = headers
+            .keys()
+            .map(HeaderName::as_str)
+            .filter(|name| self.separates(name))
+            .collect();
+        names.sort_unstable();
+        for name in names {
+            for value in headers.get_all(name) {
+                parts.extend([name.as_bytes(), value.as_bytes()]);
+            }
         }
         parts
+    }
+
+    /// Whether callers that differ in this header do not share answers.
+    fn separates(&self, name: &str) -> bool {
+        let is_meaningful = MEANINGFUL.iter().any(|begin| name.starts_with(begin));
+        is_meaningful
+            || match &self.partition {
+                PartitionBy::ApiKey => is_credential(name),
+                PartitionBy::Header(header) => header == name,
+                PartitionBy::None => false,
+            }
     }
 }
 
@@ -245,8 +282,12 @@ mod tests {
         let others = [
             parts("/v1/messages?beta=true", None, PartitionBy::ApiKey),
             parts("/", Some(("anthropic-beta", "a")), PartitionBy::ApiKey),
+            parts("/", Some(("openai-safety", "a")), PartitionBy::ApiKey),
             parts("/", Some(("x-api-key", "ada")), PartitionBy::ApiKey),
+            parts("/", Some(("x-goog-api-key", "ada")), PartitionBy::ApiKey),
             parts("/", Some(("x-team", "blue")), by_team()),
+            parts("/", None, by_team()),
+            parts("/", None, PartitionBy::None),
         ];
         assert!(others.iter().all(|other| *other != plain));
         let retried = ("x-stainless-retry-count", "1");

@@ -9,6 +9,7 @@ use deja_chat::{
     translate,
 };
 use hyper::StatusCode;
+use serde_json::Value;
 
 use crate::backend::{FetchError, Refusal};
 
@@ -33,6 +34,12 @@ pub(crate) enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The body is compressed.
+    #[error("the body is coded as {0:?}; send it as it is")]
+    UnknownCoding(String),
+    /// The request has been here before.
+    #[error("a backend leads back to this server")]
+    Loop,
     /// The body did not come in time.
     #[error("the body did not arrive within {} s", timeout.as_secs_f32())]
     BodyTimeout {
@@ -111,6 +118,8 @@ impl Error {
             | Self::Unsupported { .. }
             | Self::UnreadableBody(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnknownCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Loop => StatusCode::LOOP_DETECTED,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::NotFound { .. } | Self::UnknownModel(_) | Self::UnknownKey => {
                 StatusCode::NOT_FOUND
@@ -134,6 +143,19 @@ impl Error {
             Api::Anthropic => anthropic::error(self.status().as_u16(), &self.to_string()),
         }
         .into_bytes()
+    }
+
+    /// The same in one line, for an event of a stream.
+    pub(crate) fn one_line(&self, api: Api) -> String {
+        let body = self.body(api);
+        let document: Value = serde_json::from_slice(&body).unwrap_or_else(|_| {
+            let status = self.status().as_u16();
+            match api {
+                Api::OpenAi => translate::error_to_openai(status, &body),
+                Api::Anthropic => translate::error_to_anthropic(status, &body),
+            }
+        });
+        document.to_string()
     }
 
     /// The upstream's own error, if it is one.
@@ -176,6 +198,8 @@ impl Error {
             Self::BadJson(_) | Self::NotAnObject => Some("invalid_json"),
             Self::BadRequest(error) => error.code,
             Self::BodyTooLarge { .. } => Some("body_too_large"),
+            Self::UnknownCoding(_) => Some("unsupported_content_encoding"),
+            Self::Loop => Some("loop"),
             Self::BodyTimeout { .. } => Some("body_timeout"),
             Self::NotFound { .. } => Some("unknown_url"),
             Self::UnknownModel(_) => Some("model_not_found"),

@@ -9,11 +9,15 @@ use bytes::Bytes;
 use deja_cache::{Endpoint, NewEntry, Permit, Question, Stored, Ticket};
 use deja_chat::{Answer, FrameKind, Incomplete, Recorder};
 use hyper::HeaderMap;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::{
+    task::{JoinHandle, spawn_blocking},
+    time::timeout,
+};
 use tracing::debug;
 
 use crate::{
     backend::{Content, FetchError, Frames, Order, Routed},
+    metrics::Place,
     pipeline::Proxy,
 };
 
@@ -70,6 +74,8 @@ pub(crate) struct Fetch {
     pub(crate) limit: usize,
     /// Whether the request is held beside the answer.
     pub(crate) keeps_requests: bool,
+    /// Held until the answer is there: its client may have left long before.
+    pub(crate) _place: Place,
 }
 
 /// Leads a flight, in a task of its own: the client may leave.
@@ -82,23 +88,46 @@ pub(crate) fn lead(permit: Lead, fetch: Fetch) {
             () = permit.deserted(), if !wanted => return,
         };
         match fetched {
-            Ok((last, landing)) => permit.land(last, landing),
+            Ok(Fetched {
+                last,
+                landing,
+                rest,
+            }) => {
+                permit.land(last, landing);
+                if let Some(mut rest) = rest {
+                    // It fails where the backend goes on for too long.
+                    let _ = timeout(DRAIN, rest.exhaust()).await;
+                }
+            }
             Err(error) => permit.fail(error),
         }
     });
 }
 
-/// The last step of an answer, and how it landed.
-type Fetched = Result<(Option<Progress>, Landing), FetchError>;
+/// How long a backend may go on after its answer's end before its connection is given up.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// An answer that came to its end.
+struct Fetched {
+    /// Its last step.
+    last: Option<Progress>,
+    landing: Landing,
+    /// What may still come, and is of no interest.
+    rest: Option<Frames>,
+}
 
 impl Fetch {
-    async fn run(self, permit: &Lead) -> Fetched {
+    async fn run(self, permit: &Lead) -> Result<Fetched, FetchError> {
         let recording = Recording::begin(&self);
         let order = self.order.clone();
         let source = self.backend.backend.fetch(order, self.limit).await?;
         permit.tell(Progress::Begun(Arc::new(source.headers)));
         match source.content {
-            Content::Document(document) => Ok((None, recording.document(document).await)),
+            Content::Document(document) => Ok(Fetched {
+                last: None,
+                landing: recording.document(document).await,
+                rest: None,
+            }),
             Content::Stream(frames) => recording.stream(*frames, permit).await,
         }
     }
@@ -137,21 +166,29 @@ impl<'a> Recording<'a> {
     }
 
     /// Takes an answer in frame by frame, and passes each on.
-    async fn stream(self, mut frames: Frames, permit: &Lead) -> Fetched {
+    async fn stream(self, mut frames: Frames, permit: &Lead) -> Result<Fetched, FetchError> {
         let mut recorder = Recorder::new(self.fetch.endpoint);
         let mut is_told = false;
         while let Some(frame) = frames.next().await.transpose()? {
             let kind = recorder.push(&frame);
             let frame = Progress::Frame(frame, kind);
             if kind == FrameKind::End {
-                return Ok((Some(frame), self.ended(recorder).await));
+                return Ok(Fetched {
+                    last: Some(frame),
+                    landing: self.ended(recorder).await,
+                    rest: Some(frames),
+                });
             }
             is_told |= kind == FrameKind::Error;
             permit.tell(frame);
         }
         let reason = recorder.finish().err().unwrap_or(Incomplete::NoEnd);
         let error = self.incomplete(reason);
-        Ok((None, Landing::Partial { error, is_told }))
+        Ok(Fetched {
+            last: None,
+            landing: Landing::Partial { error, is_told },
+            rest: None,
+        })
     }
 
     async fn ended(self, recorder: Recorder) -> Landing {

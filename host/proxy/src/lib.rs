@@ -12,6 +12,7 @@ mod body;
 mod cache_status;
 mod client;
 mod cors;
+mod credentials;
 mod decode;
 mod directives;
 mod error;
@@ -25,6 +26,7 @@ mod rules;
 mod server;
 mod settings;
 mod tally;
+mod via;
 
 pub use backend::{
     Backend, Backends, Pattern, PatternError, Routed, Upstream, UpstreamError, UpstreamSettings,

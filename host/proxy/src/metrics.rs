@@ -32,6 +32,7 @@ pub(crate) struct Metrics {
     first_tokens: Family<OutcomeLabel, Histogram>,
     upstream: Family<BackendLabel, Histogram>,
     in_flight: Arc<AtomicUsize>,
+    fetches: Arc<AtomicUsize>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,10 +52,17 @@ struct BackendLabel {
     backend: String,
 }
 
-/// A request that is being answered. Its drop takes it off the count.
-pub(crate) struct InFlight(Arc<AtomicUsize>);
+/// One of a limited number of places. Its drop gives it back.
+pub(crate) struct Place(Arc<AtomicUsize>);
 
-impl Drop for InFlight {
+impl Place {
+    fn take(taken: &Arc<AtomicUsize>, limit: usize) -> Option<Self> {
+        let place = Self(taken.clone());
+        (taken.fetch_add(1, Ordering::Relaxed) < limit).then_some(place)
+    }
+}
+
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -98,13 +106,18 @@ impl Metrics {
             first_tokens,
             upstream,
             in_flight: Arc::default(),
+            fetches: Arc::default(),
         }
     }
 
     /// Takes a request in, if fewer than `limit` are being answered.
-    pub(crate) fn admit(&self, limit: usize) -> Option<InFlight> {
-        let in_flight = InFlight(self.in_flight.clone());
-        (self.in_flight.fetch_add(1, Ordering::Relaxed) < limit).then_some(in_flight)
+    pub(crate) fn admit(&self, limit: usize) -> Option<Place> {
+        Place::take(&self.in_flight, limit)
+    }
+
+    /// Lets a fetch begin, if fewer than `limit` are under way.
+    pub(crate) fn admit_fetch(&self, limit: usize) -> Option<Place> {
+        Place::take(&self.fetches, limit)
     }
 
     /// Requests that are being answered.

@@ -7,6 +7,7 @@ use deja_cache::{
     Boarding, BypassReason, Cache, CacheLimits, Endpoint, Entry, Flights, Key, Keyed, KeyerChain,
     Ledger, OutcomeKind, Recalled, Ticket,
 };
+use deja_chat::Delivery;
 use deja_policy::{PluginHost, Policies, Replacement};
 use hyper::{Request, body::Incoming};
 
@@ -15,6 +16,7 @@ use crate::{
     backend::{Backends, FetchError, Order, Route},
     cache_status::CacheStatus,
     decode::{Asked, Call},
+    directives::Directives,
     error::Error,
     fetch::{self, Fetch, Landing, Progress},
     metrics::Metrics,
@@ -22,6 +24,7 @@ use crate::{
     rules::Rules,
     settings::ProxySettings,
     tally::Tally,
+    via,
 };
 
 /// How often a caller that joined a flight tries again when the flight fails.
@@ -45,12 +48,15 @@ enum Answered {
     Coming(Arrival, CacheStatus),
 }
 
-/// A request on its way, and all that is known of it.
-struct Journey<'a> {
-    rules: &'a Rules,
-    call: &'a Call,
-    asked: &'a Asked,
+/// What it takes to have a request answered by a backend. Its body is not part of it: parsed, that
+/// is many times what came, and an answer can take minutes.
+struct Plan {
+    rules: Arc<Rules>,
+    endpoint: Endpoint,
+    delivery: Delivery,
+    directives: Directives,
     route: Route,
+    order: Order,
 }
 
 impl Proxy {
@@ -81,7 +87,7 @@ impl Proxy {
     ) -> Result<Reply, Error> {
         let rules = self.rules.load_full();
         let mut tally = Tally::start(self.ledger.clone(), self.metrics.clone(), endpoint);
-        match self.find(&rules, endpoint, http, &mut tally).await {
+        match self.find(rules, endpoint, http, &mut tally).await {
             Ok(Answered::Found(entry, recalled)) => {
                 let (reply, bytes) = hit(&entry, recalled);
                 tally.hit(&entry, bytes);
@@ -100,7 +106,7 @@ impl Proxy {
     /// Finds an answer, or has one made.
     async fn find(
         self: &Arc<Self>,
-        rules: &Rules,
+        rules: Arc<Rules>,
         endpoint: Endpoint,
         http: Request<Incoming>,
         tally: &mut Tally,
@@ -108,65 +114,68 @@ impl Proxy {
         tally.admit(rules.settings.max_requests)?;
         let call = Call::read(endpoint, http, &rules.settings).await?;
         if let Some(recalled) = rules.memo.recall(&call.digest, &*call.headers)
-            && let Some(entry) = self.lookup(&call, &recalled.key)
+            && let Some(entry) = self.lookup(&call.directives, &recalled.key)
         {
             tally.keyed(recalled.key);
             return Ok(Answered::Found(entry, recalled));
         }
-        let asked = call.parse()?;
+        let asked = call.parse().await?;
         let Some(route) = rules.backends.route(&asked.model) else {
             return Err(Error::UnknownModel(asked.model));
         };
-        let journey = Journey {
-            rules,
-            call: &call,
-            asked: &asked,
-            route,
-        };
-        let ticket = match journey.key() {
-            Keyed::Cache(ticket) => ticket,
-            Keyed::Bypass(reason) => return self.bypass(&journey, reason, tally).await,
-        };
-        tally.keyed(ticket.key);
-        match self.lookup(&call, &ticket.key) {
-            Some(entry) => Ok(Answered::Found(entry, journey.recalled(ticket.key))),
-            None if call.directives.only_if_cached => Err(Error::NotCached),
-            None if call.directives.is_special() => self.refresh(&journey, ticket, tally).await,
-            None => self.coalesce(&journey, ticket, tally).await,
+        let keyed = key(&rules, &call, &asked, &route);
+        if let Keyed::Cache(ticket) = &keyed {
+            tally.keyed(ticket.key);
+            if let Some(entry) = self.lookup(&call.directives, &ticket.key) {
+                let delivery = asked.delivery;
+                let key = ticket.key;
+                return Ok(Answered::Found(entry, Recalled { key, delivery }));
+            }
+        }
+        if call.directives.only_if_cached {
+            return Err(Error::NotCached);
+        }
+        let plan = Plan::new(rules, route, &call, &asked)?;
+        drop((call, asked));
+        match keyed {
+            Keyed::Bypass(reason) => self.bypass(&plan, reason, tally).await,
+            Keyed::Cache(ticket) if plan.directives.is_special() => {
+                self.refresh(&plan, ticket, tally).await
+            }
+            Keyed::Cache(ticket) => self.coalesce(&plan, ticket, tally).await,
         }
     }
 
-    fn lookup(&self, call: &Call, key: &Key) -> Option<Arc<Entry>> {
-        if call.directives.no_cache {
+    fn lookup(&self, directives: &Directives, key: &Key) -> Option<Arc<Entry>> {
+        if directives.no_cache {
             return None;
         }
-        self.cache.lookup(key, call.directives.max_age)
+        self.cache.lookup(key, directives.max_age)
     }
 
     /// Fetches the answer, or joins whoever fetches it already.
     async fn coalesce(
         self: &Arc<Self>,
-        journey: &Journey<'_>,
+        plan: &Plan,
         ticket: Ticket,
         tally: &mut Tally,
     ) -> Result<Answered, Error> {
-        let order = journey.order()?;
         let key = ticket.key;
         let mut tries = 0..TRIES;
         loop {
-            let (flight, joined) = match self.flights.board(key, || self.lookup(journey.call, &key))
-            {
+            let (flight, joined) = match self.flights.board(key, || self.cache.peek(&key)) {
                 Boarding::Landed(entry) => {
-                    return Ok(Answered::Found(entry, journey.recalled(key)));
+                    self.cache.used(&entry);
+                    let delivery = plan.delivery;
+                    return Ok(Answered::Found(entry, Recalled { key, delivery }));
                 }
                 Boarding::Join(flight) => (flight, true),
                 Boarding::Lead(permit, flight) => {
-                    let fetch = journey.fetch(self, order.clone(), Some(ticket.clone()));
-                    fetch::lead(permit, fetch);
+                    fetch::lead(permit, plan.fetch(self, Some(ticket.clone()))?);
                     (flight, false)
                 }
             };
-            match journey.arrival(flight).await {
+            match plan.arrival(flight).await {
                 // Whoever leads gets its own error; the others try for themselves.
                 Err(_) if joined && tries.next().is_some() => {}
                 Err(error) => return Err(error),
@@ -187,13 +196,13 @@ impl Proxy {
     /// Fetches an answer for one who wants a new one, or none stored: nobody shares it.
     async fn refresh(
         self: &Arc<Self>,
-        journey: &Journey<'_>,
+        plan: &Plan,
         ticket: Ticket,
         tally: &mut Tally,
     ) -> Result<Answered, Error> {
         let key = ticket.key;
-        let ticket = Some(ticket).filter(|_| !journey.call.directives.no_store);
-        let arrival = self.fetch_alone(journey, ticket).await?;
+        let ticket = Some(ticket).filter(|_| !plan.directives.no_store);
+        let arrival = self.fetch_alone(plan, ticket).await?;
         tally.answered(OutcomeKind::Miss);
         let stored = arrival.is_stored();
         Ok(Answered::Coming(
@@ -205,26 +214,23 @@ impl Proxy {
     /// Asks the backend, the cache left out.
     async fn bypass(
         self: &Arc<Self>,
-        journey: &Journey<'_>,
+        plan: &Plan,
         reason: BypassReason,
         tally: &mut Tally,
     ) -> Result<Answered, Error> {
-        if journey.call.directives.only_if_cached {
-            return Err(Error::NotCached);
-        }
-        let arrival = self.fetch_alone(journey, None).await?;
+        let arrival = self.fetch_alone(plan, None).await?;
         tally.answered(OutcomeKind::Bypass);
         Ok(Answered::Coming(arrival, CacheStatus::Bypass { reason }))
     }
 
     async fn fetch_alone(
         self: &Arc<Self>,
-        journey: &Journey<'_>,
+        plan: &Plan,
         ticket: Option<Ticket>,
     ) -> Result<Arrival, Error> {
         let (permit, flight) = self.flights.alone();
-        fetch::lead(permit, journey.fetch(self, journey.order()?, ticket));
-        journey.arrival(flight).await
+        fetch::lead(permit, plan.fetch(self, ticket)?);
+        plan.arrival(flight).await
     }
 
     /// Puts policies in place that were loaded anew. Requests under way keep the old ones.
@@ -268,48 +274,56 @@ impl Proxy {
     }
 }
 
-impl Journey<'_> {
-    /// The request's key, which is remembered.
-    fn key(&self) -> Keyed {
-        let request = self.call.key_request(self.asked);
-        let scope = self.call.scope(self.asked, &self.route);
-        let consultation = self.rules.keyers.consult(request, scope);
-        if let Keyed::Cache(ticket) = &consultation.keyed {
-            self.rules.memo.remember(
-                self.call.digest,
-                self.recalled(ticket.key),
-                consultation.headers_read,
-            );
+/// The request's key, which is remembered.
+fn key(rules: &Rules, call: &Call, asked: &Asked, route: &Route) -> Keyed {
+    let scope = call.scope(asked, route);
+    let consultation = rules.keyers.consult(call.key_request(asked), scope);
+    if let Keyed::Cache(ticket) = &consultation.keyed {
+        let recalled = Recalled {
+            key: ticket.key,
+            delivery: asked.delivery,
+        };
+        let headers_read = consultation.headers_read;
+        rules.memo.remember(call.digest, recalled, headers_read);
+    }
+    consultation.keyed
+}
+
+impl Plan {
+    fn new(rules: Arc<Rules>, route: Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
+        if via::is_ours(&call.headers.0) {
+            return Err(Error::Loop);
         }
-        consultation.keyed
+        Ok(Self {
+            rules,
+            endpoint: call.endpoint,
+            delivery: asked.delivery,
+            directives: call.directives,
+            order: Order::new(&route, call, asked)?,
+            route,
+        })
     }
 
-    fn recalled(&self, key: Key) -> Recalled {
-        Recalled {
-            key,
-            delivery: self.asked.delivery,
-        }
-    }
-
-    fn order(&self) -> Result<Order, Error> {
-        Order::new(&self.route, self.call, self.asked)
-    }
-
-    fn fetch(&self, proxy: &Arc<Proxy>, order: Order, ticket: Option<Ticket>) -> Fetch {
-        Fetch {
+    /// The fetch, if there is a place for one more.
+    fn fetch(&self, proxy: &Arc<Proxy>, ticket: Option<Ticket>) -> Result<Fetch, Error> {
+        let settings = &self.rules.settings;
+        let limit = settings.max_fetches;
+        let place = proxy.metrics.admit_fetch(limit);
+        Ok(Fetch {
             proxy: proxy.clone(),
             backend: self.route.to.clone(),
-            endpoint: self.call.endpoint,
-            order,
+            endpoint: self.endpoint,
+            order: self.order.clone(),
             ticket: ticket.filter(|ticket| ticket.store),
-            limit: self.rules.settings.max_answer_bytes,
-            keeps_requests: self.rules.settings.keep_requests,
-        }
+            limit: settings.max_answer_bytes,
+            keeps_requests: settings.keep_requests,
+            _place: place.ok_or(Error::Busy { limit })?,
+        })
     }
 
     async fn arrival(&self, flight: fetch::Follower) -> Result<Arrival, Error> {
         let keep_alive = self.rules.settings.keep_alive;
-        Arrival::of(flight, self.asked.delivery, self.call.api(), keep_alive).await
+        Arrival::of(flight, self.delivery, self.endpoint.api(), keep_alive).await
     }
 }
 

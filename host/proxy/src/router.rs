@@ -68,8 +68,9 @@ impl Place {
     fn methods(&self) -> &'static str {
         match self {
             Self::Endpoint(_) => "POST",
-            Self::Root => "GET, HEAD",
-            Self::Models | Self::Model(_) | Self::Health | Self::Metrics => "GET",
+            Self::Root | Self::Models | Self::Model(_) | Self::Health | Self::Metrics => {
+                "GET, HEAD"
+            }
             Self::Admin => "GET, POST, DELETE",
             Self::Nowhere => "",
         }
@@ -91,6 +92,13 @@ pub(crate) async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>, peer: 
         return admin::answer(proxy, request, peer).await;
     }
     let origin = request.headers().get(ORIGIN).cloned();
+    if let Some(origin) = &origin
+        && !cors::allows(&proxy.rules.load().settings.cors, origin)
+    {
+        let error =
+            Error::Forbidden("pages of this origin may not call: see `server.cors_origins`");
+        return reply::error(&error, place.api(request.uri().path(), request.headers()));
+    }
     let mut reply = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
@@ -115,9 +123,9 @@ async fn served(proxy: &Arc<Proxy>, place: &Place, request: Request<Incoming>) -
         .unwrap_or_else(|error| {
             let status = error.status().as_u16();
             if error.status().is_server_error() {
-                warn!(%method, path, status, %error, "failed");
+                warn!(%method, path, status, error = error.to_string(), "failed");
             } else {
-                info!(%method, path, status, %error, "refused");
+                info!(%method, path, status, error = error.to_string(), "refused");
             }
             reply::error(&error, place.api(&path, request.headers()))
         })
@@ -129,8 +137,12 @@ async fn look_up(
     place: &Place,
     request: &Request<Incoming>,
 ) -> Result<Reply, Error> {
-    match (place, request.method()) {
-        (Place::Root, &Method::GET | &Method::HEAD) => Ok(reply::empty()),
+    let method = match request.method() {
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    match (place, method) {
+        (Place::Root, &Method::GET) => Ok(reply::empty()),
         (Place::Health, &Method::GET) => Ok(reply::json(health::health(proxy).to_string().into())),
         (Place::Metrics, &Method::GET) => Ok(reply::metrics(health::metrics(proxy))),
         (Place::Models, &Method::GET) => {
@@ -147,8 +159,8 @@ async fn look_up(
             let model = model.ok_or_else(unknown)?;
             Ok(reply::json(openai::model(&model.id, model.created).into()))
         }
-        (Place::Nowhere, method) => Err(Error::NotFound {
-            method: method.clone(),
+        (Place::Nowhere, _) => Err(Error::NotFound {
+            method: request.method().clone(),
             path: request.uri().path().to_owned(),
         }),
         (place, _) => Err(Error::MethodNotAllowed {

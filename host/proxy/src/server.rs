@@ -8,12 +8,15 @@ use std::{
     time::Duration,
 };
 
-use hyper::service::service_fn;
+use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
@@ -72,16 +75,28 @@ impl Server {
         self.address
     }
 
+    /// Waits for a place, and then for somebody to take it.
+    async fn accept(
+        &self,
+        places: &Arc<Semaphore>,
+    ) -> (OwnedSemaphorePermit, io::Result<(TcpStream, SocketAddr)>) {
+        let place = places.clone().acquire_owned().await;
+        let place = place.expect("nobody closes the semaphore");
+        (place, self.listener.accept().await)
+    }
+
     /// Serves until `stop` is ready, and then until the answers under way have ended or the drain
     /// time is over.
     pub async fn run(self, proxy: Arc<Proxy>, stop: impl Future<Output = ()>) {
         let connections = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(self.settings.max_connections));
         let mut stop = std::pin::pin!(stop);
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
+                (place, accepted) = self.accept(&places) => match accepted {
                     Ok((stream, peer)) => {
-                        serve(stream, peer.ip(), &proxy, &connections, &self.settings);
+                        let peer = peer.ip();
+                        serve(stream, peer, place, &proxy, &connections, &self.settings);
                     }
                     Err(error) => {
                         warn!(%error, "a connection was not accepted");
@@ -99,6 +114,7 @@ impl Server {
 fn serve(
     stream: TcpStream,
     peer: IpAddr,
+    place: OwnedSemaphorePermit,
     proxy: &Arc<Proxy>,
     connections: &GracefulShutdown,
     settings: &ServerSettings,
@@ -112,27 +128,21 @@ fn serve(
         let proxy = proxy.clone();
         async move { Ok::<_, Infallible>(router::route(&proxy, request, peer).await) }
     });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
-        .max_buf_size(settings.max_header_bytes.max(SMALLEST_BUFFER));
-    let most = u32::try_from(settings.max_header_bytes).unwrap_or(u32::MAX);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(most);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));
-    let connection = builder
-        .serve_connection(TokioIo::new(Box::pin(stream)), service)
-        .into_owned();
+    // HTTP/1 only: nobody speaks version 2 without TLS but who means harm, by windows that stay
+    // shut and heads that never end.
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_buf_size(settings.max_header_bytes.max(SMALLEST_BUFFER))
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let connection = connections.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            debug!(error, "a connection broke off");
+            debug!(%error, "a connection broke off");
         }
+        drop(place);
     });
 }
 

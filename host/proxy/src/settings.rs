@@ -9,6 +9,8 @@ use hyper::header::HeaderName;
 pub struct ServerSettings {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The most connections at once; more wait to be accepted.
+    pub max_connections: usize,
     /// The largest head of a request, in bytes.
     pub max_header_bytes: usize,
     /// How long a client may take to send a request's headers.
@@ -28,6 +30,8 @@ pub struct ProxySettings {
     pub max_answer_bytes: usize,
     /// The most requests that are answered at once.
     pub max_requests: usize,
+    /// The most answers that are fetched from backends at once.
+    pub max_fetches: usize,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
     /// How long a stream may be silent before its client gets a sign of life.
@@ -53,6 +57,17 @@ pub enum PartitionBy {
     Header(HeaderName),
     /// Everybody.
     None,
+}
+
+impl PartitionBy {
+    /// Its name, as in the configuration: answers that were shared otherwise are not shared now.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::Header(name) => name.as_str(),
+            Self::None => "none",
+        }
+    }
 }
 
 /// The origins of web pages that may call.

@@ -12,7 +12,7 @@ use tracing::{info, warn};
 
 use crate::{
     error::Error,
-    metrics::{InFlight, Metrics},
+    metrics::{Metrics, Place},
 };
 
 /// What is known of a request's outcome so far. Its drop records it; until something better is
@@ -27,7 +27,7 @@ pub(crate) struct Tally {
     status: StatusCode,
     /// Why it was not answered, or not to the end.
     trouble: Option<String>,
-    in_flight: Option<InFlight>,
+    place: Option<Place>,
 }
 
 impl Tally {
@@ -49,16 +49,16 @@ impl Tally {
             started: Instant::now(),
             key: None,
             outcome,
-            status: StatusCode::OK,
+            status: client_left(),
             trouble: Some("the client left".to_owned()),
-            in_flight: None,
+            place: None,
         }
     }
 
     /// Takes one of `limit` places, until the request has come to its end.
     pub(crate) fn admit(&mut self, limit: usize) -> Result<(), Error> {
-        self.in_flight = self.metrics.admit(limit);
-        match self.in_flight {
+        self.place = self.metrics.admit(limit);
+        match self.place {
             Some(_) => Ok(()),
             None => Err(Error::Busy { limit }),
         }
@@ -80,6 +80,7 @@ impl Tally {
     pub(crate) fn answered(&mut self, kind: OutcomeKind) {
         let after = self.started.elapsed();
         self.outcome.kind = kind;
+        self.status = StatusCode::OK;
         self.outcome.first_us = microseconds(after);
         self.metrics.first_token(kind, after);
     }
@@ -160,6 +161,11 @@ impl Drop for Tally {
             }
         }
     }
+}
+
+/// The status that nobody is sent; nginx's name for it is "client closed request".
+fn client_left() -> StatusCode {
+    StatusCode::from_u16(499).expect("it is a status")
 }
 
 fn microseconds(time: Duration) -> u64 {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::{Endpoint, FrameKind};
+use crate::{Endpoint, FrameKind, Incomplete};
 
-/// Strings that come in pieces, wherever they stand in a delta. All others come whole.
+/// Strings that come in pieces, wherever they stand in a delta.
 const PIECEWISE: [&str; 9] = [
     "content",
     "reasoning_content",
@@ -19,12 +19,18 @@ const PIECEWISE: [&str; 9] = [
     "transcript",
 ];
 
+/// Strings that come whole, and of which the last one counts.
+const WHOLE: [&str; 5] = ["role", "id", "type", "name", "format"];
+
 /// A document in the making.
 #[derive(Debug)]
 pub(crate) struct Fold {
     endpoint: Endpoint,
     document: Map<String, Value>,
     choices: BTreeMap<u64, Map<String, Value>>,
+    /// A string of another name came twice. Whether the second goes on or counts alone only its
+    /// author knows.
+    is_ambiguous: bool,
 }
 
 impl Fold {
@@ -33,6 +39,7 @@ impl Fold {
             endpoint,
             document: Map::new(),
             choices: BTreeMap::new(),
+            is_ambiguous: false,
         }
     }
 
@@ -69,17 +76,21 @@ impl Fold {
     fn push_choice(&mut self, part: Map<String, Value>) {
         let index = part.get("index").and_then(Value::as_u64).unwrap_or(0);
         let choice = self.choices.entry(index).or_default();
+        let ambiguous = &mut self.is_ambiguous;
         for (key, value) in part {
             match key.as_str() {
-                "delta" => merge(choice, "message".to_owned(), value),
-                "text" | "logprobs" => merge(choice, key, value),
+                "delta" => merge(choice, "message".to_owned(), value, ambiguous),
+                "text" | "logprobs" => merge(choice, key, value, ambiguous),
                 _ => replace(choice, key, value),
             }
         }
     }
 
     /// The document.
-    pub(crate) fn finish(self) -> Value {
+    pub(crate) fn finish(self) -> Result<Value, Incomplete> {
+        if self.is_ambiguous {
+            return Err(Incomplete::UnknownDelta);
+        }
         let chat = self.endpoint == Endpoint::ChatCompletions;
         let mut document = self.document;
         let object = if chat {
@@ -97,7 +108,7 @@ impl Fold {
         document.insert("choices".to_owned(), choices.collect());
         // Padding that hides a chunk's length; no document has it.
         document.shift_remove("obfuscation");
-        Value::Object(document)
+        Ok(Value::Object(document))
     }
 }
 
@@ -127,30 +138,40 @@ fn replace(into: &mut Map<String, Value>, key: String, value: Value) {
 
 /// Merges a part into a whole, as `OpenAI`'s own SDKs do: strings that come in pieces are put
 /// together, objects field by field, lists item by item.
-fn merge(into: &mut Map<String, Value>, key: String, value: Value) {
+fn merge(into: &mut Map<String, Value>, key: String, value: Value, ambiguous: &mut bool) {
     match (into.get_mut(&key), value) {
         (Some(Value::String(whole)), Value::String(piece)) if PIECEWISE.contains(&key.as_str()) => {
             whole.push_str(&piece);
         }
-        (Some(Value::Object(whole)), Value::Object(part)) => merge_fields(whole, part),
-        (Some(Value::Array(whole)), Value::Array(part)) => merge_items(whole, part),
+        (Some(Value::Object(whole)), Value::Object(part)) => merge_fields(whole, part, ambiguous),
+        (Some(Value::Array(whole)), Value::Array(part)) => merge_items(whole, part, ambiguous),
         (None | Some(Value::Null), Value::Array(part)) => {
             let mut whole = Vec::new();
-            merge_items(&mut whole, part);
+            merge_items(&mut whole, part, ambiguous);
             into.insert(key, whole.into());
         }
-        (_, value) => replace(into, key, value),
+        (earlier, value) => {
+            *ambiguous |= earlier.is_some_and(|earlier| contradicts(earlier, &value))
+                && !WHOLE.contains(&key.as_str());
+            replace(into, key, value);
+        }
     }
 }
 
-fn merge_fields(whole: &mut Map<String, Value>, part: Map<String, Value>) {
+/// Whether both are texts, and not the same.
+fn contradicts(earlier: &Value, later: &Value) -> bool {
+    let texts = earlier.as_str().zip(later.as_str());
+    texts.is_some_and(|(one, other)| !one.is_empty() && !other.is_empty() && one != other)
+}
+
+fn merge_fields(whole: &mut Map<String, Value>, part: Map<String, Value>, ambiguous: &mut bool) {
     for (key, value) in part {
-        merge(whole, key, value);
+        merge(whole, key, value, ambiguous);
     }
 }
 
 /// Merges items that have the same `index`; all others are added at the end.
-fn merge_items(whole: &mut Vec<Value>, part: Vec<Value>) {
+fn merge_items(whole: &mut Vec<Value>, part: Vec<Value>, ambiguous: &mut bool) {
     for item in part {
         let index = item.get("index").filter(|index| index.is_u64());
         let same = index.and_then(|index| {
@@ -158,7 +179,9 @@ fn merge_items(whole: &mut Vec<Value>, part: Vec<Value>) {
             items.find(|other| other.get("index") == Some(index))
         });
         match (same, item) {
-            (Some(Value::Object(whole)), Value::Object(part)) => merge_fields(whole, part),
+            (Some(Value::Object(whole)), Value::Object(part)) => {
+                merge_fields(whole, part, ambiguous);
+            }
             (_, item) => whole.push(item),
         }
     }
@@ -173,7 +196,7 @@ mod tests {
         for chunk in chunks {
             assert_eq!(fold.push(chunk), FrameKind::Content);
         }
-        fold.finish()
+        fold.finish().expect("it is unambiguous")
     }
 
     fn delta(delta: &Value) -> Value {
@@ -189,13 +212,21 @@ mod tests {
         let message = message(&[
             json!({"role": "assistant", "content": null, "reasoning_content": "hm"}),
             json!({"reasoning_content": "m", "mood": "good"}),
-            json!({"content": "Par", "mood": "better"}),
+            json!({"content": "Par", "mood": "good"}),
             json!({"content": "is"}),
         ]);
         let expected = json!({
-            "role": "assistant", "content": "Paris", "reasoning_content": "hmm", "mood": "better",
+            "role": "assistant", "content": "Paris", "reasoning_content": "hmm", "mood": "good",
         });
         assert_eq!(message, expected);
+    }
+
+    #[test]
+    fn what_may_go_on_or_count_alone_is_not_guessed() {
+        let mut fold = Fold::new(Endpoint::ChatCompletions);
+        fold.push(delta(&json!({"thinking": "first "})));
+        fold.push(delta(&json!({"thinking": "second"})));
+        assert_eq!(fold.finish(), Err(Incomplete::UnknownDelta));
     }
 
     #[test]

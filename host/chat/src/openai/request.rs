@@ -59,6 +59,10 @@ pub fn delivery(body: &Value) -> Result<Delivery, BadRequest> {
     struct Options {
         include_usage: Option<bool>,
     }
+    // serde would take a list for it.
+    if body.get("stream_options").is_some_and(Value::is_array) {
+        return Err(BadRequest::field("stream_options", "must be an object"));
+    }
     let form: Form = typed(body)?;
     let usage = form
         .stream_options

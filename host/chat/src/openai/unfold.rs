@@ -157,7 +157,7 @@ mod tests {
             let kind = fold.push(payload);
             assert_eq!(kind == FrameKind::Usage, index == last, "{kind:?}");
         }
-        fold.finish()
+        fold.finish().expect("it is unambiguous")
     }
 
     proptest! {

@@ -38,7 +38,7 @@ const MESSAGE_ID: &str = "msg_";
 /// What tells this answer's id from all others, without the prefix that names its API.
 fn bare_id(answer: &Value, prefix: &str) -> String {
     match text(answer, "id") {
-        "" => String::from_utf8_lossy(&Fresh::new().hex()).into_owned(),
+        "" => Fresh::new().id(),
         id => id.strip_prefix(prefix).unwrap_or(id).to_owned(),
     }
 }

@@ -83,6 +83,21 @@ impl fmt::Display for Report<'_> {
     }
 }
 
+/// A configuration file, as it was read.
+pub(crate) struct ConfigFile {
+    pub(crate) path: PathBuf,
+    pub(crate) text: String,
+}
+
+impl ConfigFile {
+    pub(crate) fn read(path: PathBuf) -> Result<Self, ConfigError> {
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Self { path, text }),
+            Err(source) => Err(ConfigError::Unreadable { path, source }),
+        }
+    }
+}
+
 impl Config {
     /// The settings without a file.
     pub(crate) fn standard() -> Self {
@@ -92,16 +107,7 @@ impl Config {
         config
     }
 
-    /// The settings in a file. Relative paths in it start from its own folder.
-    pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
-        Self::from_text(&text, path)
-    }
-
-    /// The settings in the text of a file.
+    /// The settings in the text of a file. Relative paths in it start from its own folder.
     pub(crate) fn from_text(text: &str, path: &Path) -> Result<Self, ConfigError> {
         let folder = path.parent().unwrap_or(Path::new(""));
         Self::parse(text, folder).map_err(|mistakes| ConfigError::Mistakes {
@@ -124,6 +130,10 @@ impl Config {
         let (ours, theirs) = (&self.server, &other.server);
         let settings = [
             ("server.listen", ours.listen == theirs.listen),
+            (
+                "server.max_connections",
+                ours.max_connections == theirs.max_connections,
+            ),
             (
                 "server.max_header_bytes",
                 ours.max_header_bytes == theirs.max_header_bytes,
@@ -301,6 +311,8 @@ mod tests {
             max_header_bytes = "16KiB"
             max_answer_bytes = "1MiB"
             max_requests = 5
+            max_fetches = 4
+            max_connections = 3
             write_timeout = "4s"
             keep_alive = "5s"
             cors_origins = ["loopback", "https://app.example"]

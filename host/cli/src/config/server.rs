@@ -8,6 +8,7 @@ use std::{
 use bytesize::ByteSize;
 use deja_cache::{CacheLimits, Capacity};
 use deja_proxy::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
+use tokio::sync::Semaphore;
 
 use super::{
     reader::Section,
@@ -30,6 +31,7 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
     };
     let server = ServerSettings {
         listen: section.get("listen", listen),
+        max_connections: count(section.get("max_connections", 10_000)).min(Semaphore::MAX_PERMITS),
         max_header_bytes: bytes(section.get("max_header_bytes", ByteSize::kib(64))),
         header_timeout: section.get("header_timeout", Duration::from_secs(30)),
         write_timeout: section.get("write_timeout", Duration::from_mins(1)),
@@ -39,6 +41,7 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
         max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
         max_answer_bytes: bytes(section.get("max_answer_bytes", ByteSize::mib(64))),
         max_requests: count(section.get("max_requests", 1024)),
+        max_fetches: count(section.get("max_fetches", 1024)),
         body_timeout: section.get("body_timeout", Duration::from_mins(1)),
         keep_alive: section.get("keep_alive", Duration::from_secs(10)),
         cors: section.get("cors_origins", loopback),

@@ -130,9 +130,10 @@ impl Setting for Origins {
         let all = origins.len();
         origins.retain(|origin| origin != "loopback");
         let loopback = origins.len() < all;
+        // Not only of the web: programs with a browser inside have schemes of their own.
         let is_origin = |origin: &String| {
             let url = origin.parse::<Url>();
-            url.is_ok_and(|url| url.origin().ascii_serialization() == *origin)
+            !origin.ends_with('/') && url.is_ok_and(|url| matches!(url.path(), "" | "/"))
         };
         origins
             .iter()

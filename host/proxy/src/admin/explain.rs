@@ -30,7 +30,7 @@ pub(super) async fn explain(
     };
     let call = Call::read(endpoint(path)?, request, &rules.settings).await?;
     let call = call.with_query(query);
-    let asked = call.parse()?;
+    let asked = call.parse().await?;
     let Some(route) = rules.backends.route(&asked.model) else {
         return Err(Error::UnknownModel(asked.model));
     };
@@ -64,7 +64,7 @@ fn found(proxy: &Proxy, endpoint: Endpoint, ticket: &Ticket) -> Vec<(&'static st
         ("tags", json!(ticket.tags)),
     ];
     let held = proxy.cache.peek(&ticket.key);
-    if let Some(entry) = held.filter(|entry| !entry.is_expired()) {
+    if let Some(entry) = held {
         found.push(("outcome", "hit".into()));
         found.push(("entry", described(&entry)));
         return found;

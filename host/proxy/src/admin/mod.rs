@@ -26,17 +26,26 @@ use crate::{
 };
 
 /// Headers by which a proxy between us and the caller shows itself.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
+const FORWARDED: [&str; 8] = [
+    "forwarded",
+    "sec-fetch-site",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+];
 
 /// Answers a request to `/admin` from a client at this address.
 pub(crate) async fn answer(proxy: &Arc<Proxy>, request: Request<Incoming>, peer: IpAddr) -> Reply {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let answered = match permit(proxy, request.headers(), peer) {
-        Ok(()) => dispatch(proxy, request).await,
+        Ok(()) => dispatch(proxy, without_token(proxy, request)).await,
         Err(error) => Err(error),
     };
     answered.unwrap_or_else(|error| {
-        info!(%method, path, status = error.status().as_u16(), %error, "refused");
+        info!(%method, path, status = error.status().as_u16(), error = error.to_string(), "refused");
         reply::error(&error, Api::OpenAi)
     })
 }
@@ -77,6 +86,15 @@ fn permit(proxy: &Proxy, headers: &HeaderMap, peer: IpAddr) -> Result<(), Error>
     } else {
         "/admin is open to programs on this machine only, or with a token (`admin.token_env`)"
     }))
+}
+
+/// The request without the token: what is explained has credentials of its own.
+fn without_token(proxy: &Proxy, mut request: Request<Incoming>) -> Request<Incoming> {
+    let rules = proxy.rules.load();
+    if shows(rules.settings.admin_token.as_ref(), request.headers()) {
+        request.headers_mut().remove(AUTHORIZATION);
+    }
+    request
 }
 
 /// Compares in a time that tells nothing of the token.

@@ -79,6 +79,12 @@ impl Frames {
         }
     }
 
+    /// Reads what a backend still has to say after its answer's end, so that its connection can
+    /// serve again.
+    pub(crate) async fn exhaust(&mut self) {
+        while let Some(Ok(_)) = self.bytes.next().await {}
+    }
+
     async fn read_on(&mut self) -> Result<(), FetchError> {
         let limit = self.limit;
         let too_large = |_| FetchError::TooLarge { limit };
@@ -86,7 +92,7 @@ impl Frames {
             self.ended = true;
             let reader = std::mem::replace(&mut self.reader, FrameReader::new(limit));
             if let Some(rest) = reader.finish() {
-                self.waiting.extend(self.translation.of_frame(rest));
+                self.waiting.extend(self.translation.of_frame(ended(&rest)));
             }
             return Ok(());
         };
@@ -165,6 +171,11 @@ impl Translation {
             Self::None | Self::ToChat(_) => Vec::new(),
         }
     }
+}
+
+/// A frame that lacks the blank line at its end, with it: without, no client would see it.
+fn ended(frame: &Bytes) -> Bytes {
+    [frame.trim_ascii_end(), b"\n\n"].concat().into()
 }
 
 fn framed(api: Api, payloads: &[Value]) -> Vec<Bytes> {

@@ -3,10 +3,11 @@
 use deja_chat::Api;
 use hyper::{
     HeaderMap,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT},
+    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT, VIA},
 };
 
 use super::upstream::UpstreamSettings;
+use crate::{credentials::is_credential, via};
 
 /// The version of Anthropic's API that is asked where the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -15,14 +16,15 @@ const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 
 /// Headers of a request that are between the client and us, or that we set ourselves.
-const OURS: [&str; 16] = [
+const OURS: [&str; 18] = [
     "accept-encoding",
     "access-control-request-headers",
     "access-control-request-method",
-    "cache-control",
     "connection",
+    "content-encoding",
     "content-length",
     "content-type",
+    "cookie",
     "expect",
     "host",
     "keep-alive",
@@ -30,12 +32,13 @@ const OURS: [&str; 16] = [
     "proxy-authorization",
     "proxy-connection",
     "te",
+    "trailer",
     "transfer-encoding",
     "upgrade",
 ];
 
 /// Headers of a reply that are between the upstream and us, or that we set ourselves.
-const THEIRS: [&str; 14] = [
+const THEIRS: [&str; 15] = [
     "age",
     "alt-svc",
     "cache-control",
@@ -49,6 +52,7 @@ const THEIRS: [&str; 14] = [
     "set-cookie",
     "trailer",
     "transfer-encoding",
+    "upgrade",
     "vary",
 ];
 
@@ -72,6 +76,7 @@ pub(super) fn to_upstream(
         }
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.append(VIA, via::ours());
     authorise(settings, &mut headers, from, translated);
     if settings.api == Api::Anthropic {
         let version = HeaderValue::from_static(ANTHROPIC_VERSION);
@@ -91,8 +96,10 @@ fn authorise(
         None if translated => shown_key(from),
         None => return,
     };
-    headers.remove(AUTHORIZATION);
-    headers.remove(X_API_KEY);
+    let shown: Vec<_> = headers.keys().cloned().collect();
+    for name in shown.iter().filter(|name| is_credential(name.as_str())) {
+        headers.remove(name);
+    }
     let (name, value) = match (settings.api, key) {
         (_, None) => return,
         (Api::OpenAi, Some(key)) => (AUTHORIZATION, format!("Bearer {key}")),
@@ -123,8 +130,11 @@ fn shown_key(headers: &HeaderMap) -> Option<String> {
 
 /// The upstream's headers that the client gets too.
 pub(super) fn to_client(headers: &HeaderMap) -> HeaderMap {
+    let of_this_hop = named_by_connection(headers);
     let passes = |name: &HeaderName| {
-        !THEIRS.contains(&name.as_str()) && !name.as_str().starts_with("access-control-")
+        !THEIRS.contains(&name.as_str())
+            && !name.as_str().starts_with("access-control-")
+            && !of_this_hop.contains(name)
     };
     headers
         .iter()

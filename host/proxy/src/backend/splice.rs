@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
 /// The fields that are changed, where they stand.
 #[derive(Deserialize)]
@@ -42,19 +42,14 @@ pub(super) fn with_usage(body: &Bytes) -> serde_json::Result<Bytes> {
         let start = text.find('{').map_or(0, |brace| brace + 1);
         return Ok(replaced(text, start..start, wish));
     };
-    let mut options: Value = serde_json::from_str(value.get())?;
-    if options["include_usage"] == true {
+    let options: Option<Map<String, Value>> = serde_json::from_str(value.get())?;
+    let mut options = options.unwrap_or_default();
+    let wished = options.insert("include_usage".to_owned(), true.into());
+    if wished == Some(true.into()) {
         return Ok(body.clone());
     }
-    if options.is_null() {
-        options = json!({});
-    }
-    options["include_usage"] = true.into();
-    Ok(replaced(
-        text,
-        range(text, value.get()),
-        &options.to_string(),
-    ))
+    let options = Value::Object(options).to_string();
+    Ok(replaced(text, range(text, value.get()), &options))
 }
 
 fn text(body: &Bytes) -> serde_json::Result<&str> {
@@ -115,5 +110,6 @@ mod tests {
         );
         let wished = r#"{"stream_options": {"include_usage": true}}"#;
         assert_eq!(wish(wished), wished);
+        assert!(with_usage(&body(r#"{"stream_options": [null]}"#)).is_err());
     }
 }

@@ -111,7 +111,11 @@ impl Upstream {
                 code: Some("invalid_json"),
             })
         };
-        let body = splice::with_model(&asked.raw, model).map_err(broken)?;
+        let body = if model.is_empty() {
+            asked.raw.clone()
+        } else {
+            splice::with_model(&asked.raw, model).map_err(broken)?
+        };
         let streams = matches!(asked.delivery, Delivery::Stream { .. });
         if streams && self.settings.api == Api::OpenAi && self.settings.stream_usage {
             return splice::with_usage(&body).map_err(broken);

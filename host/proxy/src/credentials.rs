@@ -1,0 +1,42 @@
+//! By which headers a caller shows who it is.
+
+/// Headers with credentials that do not say so by their name.
+const NAMES: [&str; 3] = ["authorization", "cookie", "x-api-key"];
+
+/// What the names of others hold: gateways and proxies have many of their own.
+const HINTS: [&str; 5] = ["api-key", "auth", "credential", "secret", "token"];
+
+/// Whether a header, by its lower-case name, may carry credentials. Rather one too many: callers
+/// that differ in such a header do not share answers, and no plugin and no log sees it.
+pub(crate) fn is_credential(name: &str) -> bool {
+    NAMES.contains(&name) || HINTS.iter().any(|hint| name.contains(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_known_by_their_names() {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "x-goog-api-key",
+            "cookie",
+            "proxy-authorization",
+            "x-auth-request-user",
+            "x-amz-security-token",
+        ] {
+            assert!(is_credential(name), "{name}");
+        }
+        for name in [
+            "user-agent",
+            "anthropic-beta",
+            "x-claude-code-session-id",
+            "x-team",
+        ] {
+            assert!(!is_credential(name), "{name}");
+        }
+    }
+}
