@@ -42,7 +42,7 @@ impl ConfigWatcher {
         mut apply: impl FnMut(Config) -> anyhow::Result<()> + Send + 'static,
     ) -> anyhow::Result<Self> {
         let path = std::path::absolute(path)?;
-        let mut file = File { text, path };
+        let mut file = File { path, text };
         let (wake, woken) = mpsc::channel();
         let notices = notices(&file.path, wake.clone())?;
         let run = move || {
