@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod api;
+mod client;
 mod log;
 mod python;
 mod server;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
 pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
+pub use client::{client, client_builder};
 pub use python::{python, python_server};
 pub use server::{Deja, Setup, cache_status, required, whole};
 pub use stream::{Frames, Streamed, streamed};

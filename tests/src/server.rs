@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{PATIENCE, api::Api, log::Log};
+use crate::{PATIENCE, api::Api, client::client_builder, log::Log};
 
 /// A variable that `cargo xtask` sets for tests and benchmarks.
 #[must_use]
@@ -163,7 +163,7 @@ impl Setup {
 
 /// A client that takes bodies as they come.
 fn client() -> Client {
-    let plain = Client::builder()
+    let plain = client_builder()
         .no_gzip()
         .no_deflate()
         .no_brotli()

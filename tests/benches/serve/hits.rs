@@ -1,6 +1,6 @@
 //! How many hits in a second, beside nginx with the same answers in its cache.
 
-use reqwest::{Client, Response, header::CONTENT_TYPE};
+use reqwest::{Response, header::CONTENT_TYPE};
 
 use crate::{
     bodies,
@@ -138,7 +138,7 @@ impl<'a> Cache<'a> {
 
     /// Asks once, and reads what the cache did.
     async fn status(&self, question: &Question) -> String {
-        let request = Client::new().post(format!("{}{}", self.url, question.path));
+        let request = deja_tests::client().post(format!("{}{}", self.url, question.path));
         let request = request.header(CONTENT_TYPE, "application/json");
         let reply = request.body(question.body.clone()).send().await;
         let reply = reply.and_then(Response::error_for_status);

@@ -55,7 +55,7 @@ async fn connections(upstream: &Upstream) -> Comparison {
     let deja = server::setup(upstream).start().await;
     fill(&deja, 0..WARM_UP).await;
     let without = resident(&deja);
-    let clients: Vec<_> = (0..CONNECTIONS).map(|_| Client::new()).collect();
+    let clients: Vec<_> = (0..CONNECTIONS).map(|_| deja_tests::client()).collect();
     for client in &clients {
         ask(client, &deja, 0).await;
     }
@@ -76,7 +76,7 @@ async fn fill(deja: &Deja, numbers: Range<usize>) {
     let client = |first| {
         let numbers = numbers.clone().skip(first).step_by(CLIENTS);
         async move {
-            let client = Client::new();
+            let client = deja_tests::client();
             for number in numbers {
                 ask(&client, deja, number).await;
             }

@@ -94,7 +94,7 @@ impl Route {
     /// The way through Deja, and the direct one.
     fn both(deja: &str, upstream: &Upstream) -> [Self; 2] {
         [deja, &upstream.url()].map(|url| Self {
-            client: Client::new(),
+            client: deja_tests::client(),
             url: format!("{url}/v1/chat/completions"),
             times: Vec::new(),
         })

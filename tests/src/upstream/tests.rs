@@ -6,7 +6,7 @@ use crate::{Answer, Api, Frames, PAIRS, streamed};
 
 async fn send(upstream: &Upstream, body: &Value) -> reqwest::Result<Response> {
     let url = format!("{}/v1/anything?beta=true", upstream.url());
-    Client::new().post(url).json(body).send().await
+    crate::client().post(url).json(body).send().await
 }
 
 #[tokio::test]
