@@ -1,4 +1,4 @@
-use reqwest::{Client, Response};
+use reqwest::Response;
 use serde_json::{Value, json};
 
 use super::{Ending, Gate, Reply, Upstream};
