@@ -270,8 +270,8 @@ fn a_name_without_a_plugin_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "eviction plugin `sieve` is neither built in (claude-code, exact, lru, standard) \
-             nor a file `sieve.wasm` in {}",
+            "eviction plugin `sieve` is neither built in (claude-code, exact, ignore-fields, lru, \
+             normalise-text, sampling, standard) nor a file `sieve.wasm` in {}",
             dir.display()
         )
     );
