@@ -3,7 +3,15 @@
 use std::path::Path;
 
 fn main() {
-    for name in ["claude-code", "exact", "lru", "standard"] {
+    for name in [
+        "claude-code",
+        "exact",
+        "ignore-fields",
+        "lru",
+        "normalise-text",
+        "sampling",
+        "standard",
+    ] {
         let path = format!("../../plugins/dist/{name}.wasm");
         println!("cargo::rerun-if-changed={path}");
         if !Path::new(&path).is_file() {

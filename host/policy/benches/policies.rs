@@ -16,7 +16,14 @@ use serde_json::{Map, Value, json};
 use wasmtime::component::Component;
 use wasmtime::{Config, Engine};
 
-const KEYERS: [&str; 3] = ["claude-code", "exact", "ignore-case-and-space"];
+const KEYERS: [&str; 6] = [
+    "claude-code",
+    "exact",
+    "ignore-case-and-space",
+    "ignore-fields",
+    "normalise-text",
+    "sampling",
+];
 const QUESTION: &str = "What is the capital of France? ";
 
 fn main() {

@@ -10,13 +10,25 @@ use crate::error::{PluginError, Problem};
 use crate::settings::PluginKind;
 
 /// The components that need no file.
-const BUILT_IN: [(&str, &[u8]); 4] = [
+const BUILT_IN: [(&str, &[u8]); 7] = [
     (
         "claude-code",
         include_bytes!("../../../plugins/dist/claude-code.wasm"),
     ),
     ("exact", include_bytes!("../../../plugins/dist/exact.wasm")),
+    (
+        "ignore-fields",
+        include_bytes!("../../../plugins/dist/ignore-fields.wasm"),
+    ),
     ("lru", include_bytes!("../../../plugins/dist/lru.wasm")),
+    (
+        "normalise-text",
+        include_bytes!("../../../plugins/dist/normalise-text.wasm"),
+    ),
+    (
+        "sampling",
+        include_bytes!("../../../plugins/dist/sampling.wasm"),
+    ),
     (
         "standard",
         include_bytes!("../../../plugins/dist/standard.wasm"),

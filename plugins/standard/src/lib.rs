@@ -1,11 +1,18 @@
-//! Counts hits and misses.
+//! Counts what happened and how long it took, since the beginning and lately.
 
-mod counters;
+mod histogram;
+mod history;
+mod recent;
+mod report;
+mod samples;
+#[cfg(test)]
+mod testing;
+mod totals;
 
 use std::cell::RefCell;
 
-use counters::Counters;
 use deja_plugin::stats::{Collector, Event, Gauges, Sample, Stats};
+use history::History;
 
 /// The stats component.
 pub struct Standard;
@@ -15,7 +22,7 @@ impl Stats for Standard {
 }
 
 /// The account of one cache.
-pub struct Account(RefCell<Counters>);
+pub struct Account(RefCell<History>);
 
 impl Collector for Account {
     fn new() -> Self {
@@ -23,18 +30,18 @@ impl Collector for Account {
     }
 
     fn fold(&self, events: Vec<Event>) {
-        let mut counters = self.0.borrow_mut();
+        let mut history = self.0.borrow_mut();
         for event in &events {
-            counters.add(event);
+            history.add(event);
         }
     }
 
     fn report(&self, gauges: Gauges) -> String {
-        self.0.borrow().report(&gauges)
+        report::report(&self.0.borrow(), &gauges)
     }
 
     fn samples(&self, gauges: Gauges) -> Vec<Sample> {
-        self.0.borrow().samples(&gauges)
+        samples::samples(&self.0.borrow(), &gauges)
     }
 
     fn save(&self) -> Vec<u8> {
@@ -42,10 +49,10 @@ impl Collector for Account {
     }
 
     fn restore(&self, state: Vec<u8>) -> bool {
-        let Some(counters) = Counters::restore(&state) else {
+        let Some(history) = History::restore(&state) else {
             return false;
         };
-        *self.0.borrow_mut() = counters;
+        *self.0.borrow_mut() = history;
         true
     }
 }

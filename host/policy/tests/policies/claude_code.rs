@@ -1,28 +1,9 @@
 //! The standard keyer for coding agents, over requests of the shape that they send.
 
-use deja_cache::{Key, Keyed, KeyerChain, Scope};
 use deja_policy::PluginChoice;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, chain, request_of};
-
-/// A chain of one built-in keyer.
-fn keyer(name: &str, config: Value) -> KeyerChain {
-    let choice = PluginChoice {
-        name: name.to_owned(),
-        config,
-    };
-    let host = Folder::new().host_with(choice, "lru", "standard");
-    KeyerChain::new(host.load().expect("loads").keyers)
-}
-
-fn key(keyer: &KeyerChain, body: &Value) -> Key {
-    let consultation = keyer.consult(request_of(body.clone()), Scope::of([]));
-    match consultation.keyed {
-        Keyed::Cache(ticket) => ticket.key,
-        Keyed::Bypass(reason) => panic!("bypassed: {reason}"),
-    }
-}
+use crate::support::{Folder, chain, key, keyer_chain};
 
 /// A request of a session, after its first call of a tool.
 fn body(session: &str, prompt: &str, result: &str) -> Value {
@@ -60,8 +41,8 @@ fn body(session: &str, prompt: &str, result: &str) -> Value {
 
 #[test]
 fn the_same_words_in_two_sessions_have_one_key() {
-    let claude_code = keyer("claude-code", json!({}));
-    let exact = keyer("exact", json!({}));
+    let claude_code = keyer_chain("claude-code", json!({}));
+    let exact = keyer_chain("exact", json!({}));
     let (one, other) = (body("a1", "Why?", "ok"), body("b22", "Why?", "ok"));
     assert_eq!(key(&claude_code, &one), key(&claude_code, &other));
     assert_ne!(key(&exact, &one), key(&exact, &other));
@@ -69,7 +50,7 @@ fn the_same_words_in_two_sessions_have_one_key() {
 
 #[test]
 fn other_words_have_another_key() {
-    let keyer = keyer("claude-code", json!({}));
+    let keyer = keyer_chain("claude-code", json!({}));
     let count = |tokens| format!("<total_tokens>{tokens} tokens left</total_tokens>");
     let keys = [
         body("a1", "Why?", "ok"),
@@ -85,7 +66,7 @@ fn other_words_have_another_key() {
 
 #[test]
 fn users_are_kept_apart_where_that_is_asked_for() {
-    let keyer = keyer("claude-code", json!({"partition_by_user": true}));
+    let keyer = keyer_chain("claude-code", json!({"partition_by_user": true}));
     let (one, mut other) = (body("a1", "Why?", "ok"), body("b22", "Why?", "ok"));
     assert_eq!(key(&keyer, &one), key(&keyer, &other));
     other["metadata"]["user_id"] = json!(r#"{"device_id":"e"}"#);

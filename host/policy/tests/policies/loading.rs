@@ -58,7 +58,7 @@ fn the_standard_eviction_is_least_recently_used_and_hands_its_order_on() {
 }
 
 #[test]
-fn the_standard_stats_report_five_fields_in_their_order() {
+fn the_standard_stats_report_five_fields_first() {
     let outcome = |kind| Outcome {
         at_ms: 0,
         kind,
@@ -83,9 +83,8 @@ fn the_standard_stats_report_five_fields_in_their_order() {
             ..Gauges::default()
         })
         .expect("reports");
-    let expected =
-        r#"{"hits":2,"misses":1,"total_requests":3,"hit_rate":"66.7%","cached_items":1}"#;
-    assert_eq!(report.to_string(), expected);
+    let first = r#"{"hits":2,"misses":1,"total_requests":3,"hit_rate":"66.7%","cached_items":1,"#;
+    assert!(report.to_string().starts_with(first), "{report}");
 }
 
 #[test]
@@ -270,8 +269,8 @@ fn a_name_without_a_plugin_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "eviction plugin `sieve` is neither built in (claude-code, exact, lru, standard) \
-             nor a file `sieve.wasm` in {}",
+            "eviction plugin `sieve` is neither built in (claude-code, exact, ignore-fields, lru, \
+             normalise-text, sampling, standard) nor a file `sieve.wasm` in {}",
             dir.display()
         )
     );

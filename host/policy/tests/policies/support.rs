@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deja_cache::{
-    Capacity, Change, Decision, Endpoint, EntryFacts, EntryId, Headers, KeyRequest, Keyer,
+    Capacity, Change, Decision, Endpoint, EntryFacts, EntryId, Headers, Key, KeyRequest, Keyed,
+    Keyer, KeyerChain, Scope,
 };
 use deja_policy::{Limits, PluginChoice, PluginHost, PluginSettings};
 use serde_json::{Value, json};
@@ -136,6 +137,25 @@ pub(crate) fn edited(keyer: &dyn Keyer, question: &str) -> String {
         text.replace_range(start as usize..end as usize, &replacement);
     }
     text
+}
+
+/// A chain of one built-in keyer.
+pub(crate) fn keyer_chain(name: &str, config: Value) -> KeyerChain {
+    let choice = PluginChoice {
+        name: name.to_owned(),
+        config,
+    };
+    let host = Folder::new().host_with(choice, "lru", "standard");
+    KeyerChain::new(host.load().expect("loads").keyers)
+}
+
+/// The key of a body that is cached.
+pub(crate) fn key(keyer: &KeyerChain, body: &Value) -> Key {
+    let consultation = keyer.consult(request_of(body.clone()), Scope::of([]));
+    match consultation.keyed {
+        Keyed::Cache(ticket) => ticket.key,
+        Keyed::Bypass(reason) => panic!("bypassed: {reason}"),
+    }
 }
 
 pub(crate) fn entry(id: u64) -> EntryFacts {
