@@ -3,7 +3,17 @@
 use std::path::Path;
 
 fn main() {
-    for name in ["claude-code", "exact", "lru", "standard"] {
+    for name in [
+        "claude-code",
+        "exact",
+        "fifo",
+        "gdsf",
+        "lru",
+        "s3-fifo",
+        "sieve",
+        "standard",
+        "w-tinylfu",
+    ] {
         let path = format!("../../plugins/dist/{name}.wasm");
         println!("cargo::rerun-if-changed={path}");
         if !Path::new(&path).is_file() {

@@ -10,16 +10,27 @@ use crate::error::{PluginError, Problem};
 use crate::settings::PluginKind;
 
 /// The components that need no file.
-const BUILT_IN: [(&str, &[u8]); 4] = [
+const BUILT_IN: [(&str, &[u8]); 9] = [
     (
         "claude-code",
         include_bytes!("../../../plugins/dist/claude-code.wasm"),
     ),
     ("exact", include_bytes!("../../../plugins/dist/exact.wasm")),
+    ("fifo", include_bytes!("../../../plugins/dist/fifo.wasm")),
+    ("gdsf", include_bytes!("../../../plugins/dist/gdsf.wasm")),
     ("lru", include_bytes!("../../../plugins/dist/lru.wasm")),
+    (
+        "s3-fifo",
+        include_bytes!("../../../plugins/dist/s3-fifo.wasm"),
+    ),
+    ("sieve", include_bytes!("../../../plugins/dist/sieve.wasm")),
     (
         "standard",
         include_bytes!("../../../plugins/dist/standard.wasm"),
+    ),
+    (
+        "w-tinylfu",
+        include_bytes!("../../../plugins/dist/w-tinylfu.wasm"),
     ),
 ];
 

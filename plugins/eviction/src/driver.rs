@@ -65,19 +65,20 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// The first choices that together have this many bytes and are this many.
+    /// The first choices that together have this many bytes and are this many: those that were named
+    /// before, and then those that the policy chooses.
     pub fn victims(&mut self, bytes: u64, entries: u64) -> Vec<u64> {
-        self.take_back();
+        let mut victims = Vec::new();
         let mut freed = 0_u64;
-        while freed < bytes || (self.named.len() as u64) < entries {
-            let Some(victim) = self.policy.evict().or_else(|| self.newcomer.take()) else {
+        while freed < bytes || (victims.len() as u64) < entries {
+            let Some(victim) = self.named(victims.len()) else {
                 break;
             };
             freed = freed.saturating_add(victim.bytes);
-            self.named.push_back(victim);
+            victims.push(victim.id);
         }
         self.admit();
-        self.named.iter().map(|item| item.id).collect()
+        victims
     }
 
     /// The state, to be restored.
@@ -104,16 +105,21 @@ impl<P: Policy> Driver<P> {
         }
     }
 
-    /// Lets the policy know of all that the host holds.
-    fn settle(&mut self) {
-        self.take_back();
-        self.admit();
+    /// The victim at this place of the list, which may be its end.
+    fn named(&mut self, place: usize) -> Option<Item> {
+        if place == self.named.len() {
+            let victim = self.policy.evict().or_else(|| self.newcomer.take())?;
+            self.named.push_back(victim);
+        }
+        self.named.get(place).copied()
     }
 
-    fn take_back(&mut self) {
+    /// Lets the policy know of all that the host holds. A victim that stayed counts as new.
+    fn settle(&mut self) {
         for item in self.named.drain(..) {
             self.policy.insert(item);
         }
+        self.admit();
     }
 
     fn admit(&mut self) {
@@ -170,11 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn a_victim_that_stays_counts_as_new() {
+    fn who_asks_again_gets_the_same_answer() {
+        let mut driver = driver(1..=4);
+        assert_eq!(driver.victims(0, 3), [1, 2, 3]);
+        assert_eq!(driver.victims(0, 2), [1, 2]);
+        driver.remove(2);
+        assert_eq!(driver.victims(u64::MAX, 0), [1, 3, 4]);
+    }
+
+    #[test]
+    fn a_victim_that_stays_while_another_comes_in_counts_as_new() {
         let mut driver = driver(1..=3);
         assert_eq!(driver.victims(0, 2), [1, 2]);
         driver.remove(2);
-        assert_eq!(driver.victims(u64::MAX, 0), [3, 1]);
+        driver.insert(item(4));
+        assert_eq!(driver.victims(u64::MAX, 0), [3, 1, 4]);
     }
 
     #[test]
