@@ -6,11 +6,16 @@ fn main() {
     for name in [
         "claude-code",
         "exact",
+        "fifo",
+        "gdsf",
         "ignore-fields",
         "lru",
         "normalise-text",
+        "s3-fifo",
         "sampling",
+        "sieve",
         "standard",
+        "w-tinylfu",
     ] {
         let path = format!("../../plugins/dist/{name}.wasm");
         println!("cargo::rerun-if-changed={path}");

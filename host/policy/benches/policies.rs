@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use deja_cache::{
-    Capacity, Endpoint, EntryFacts, EntryId, Headers, KeyRequest, Outcome, OutcomeKind,
+    Capacity, Endpoint, EntryFacts, EntryId, Eviction, Headers, KeyRequest, Outcome, OutcomeKind,
     RemovalCause,
 };
 use deja_policy::{Limits, PluginChoice, PluginHost, PluginSettings, Policies};
@@ -24,6 +24,9 @@ const KEYERS: [&str; 6] = [
     "normalise-text",
     "sampling",
 ];
+const EVICTIONS: [&str; 6] = ["fifo", "gdsf", "lru", "s3-fifo", "sieve", "w-tinylfu"];
+/// What the cache may hold.
+const ENTRIES: u64 = 1000;
 const QUESTION: &str = "What is the capital of France? ";
 
 fn main() {
@@ -57,7 +60,7 @@ fn key_a_request_of_claude_code(bencher: Bencher<'_, '_>, keyer: &str) {
 }
 
 fn decide(bencher: Bencher<'_, '_>, keyer: &str, body: Value) {
-    let keyer = policies(keyer).keyers.remove(0);
+    let keyer = policies(keyer, "lru").keyers.remove(0);
     let (headers, body) = (Arc::new(NoHeaders), Arc::new(body));
     let request = KeyRequest {
         endpoint: Endpoint::ChatCompletions,
@@ -107,38 +110,45 @@ fn tool(number: u32) -> Value {
     })
 }
 
-#[divan::bench(args = [1, 64])]
-fn hit(bencher: Bencher<'_, '_>, batch: u64) {
-    let mut lru = policies("exact").eviction;
-    for id in 0..1000 {
-        lru.on_insert(&entry(id)).expect("inserts");
-    }
-    let ids: Vec<_> = (0..batch).map(|id| EntryId(id * 7 % 1000)).collect();
+#[divan::bench(args = EVICTIONS, consts = [1, 64])]
+fn hit<const BATCH: usize>(bencher: Bencher<'_, '_>, name: &str) {
+    let mut policy = full(name);
+    let ids: Vec<_> = (0..BATCH as u64)
+        .map(|id| EntryId(id * 7 % ENTRIES))
+        .collect();
     bencher
-        .counter(ItemsCount::new(batch))
-        .bench_local(|| lru.on_hit(&ids).expect("takes the hits"));
+        .counter(ItemsCount::new(BATCH))
+        .bench_local(|| policy.on_hit(&ids).expect("takes the hits"));
 }
 
-#[divan::bench]
-fn insert_and_evict(bencher: Bencher<'_, '_>) {
-    let mut lru = policies("exact").eviction;
-    let mut ids = 1000..;
-    for id in 0..1000 {
-        lru.on_insert(&entry(id)).expect("inserts");
-    }
+#[divan::bench(args = EVICTIONS)]
+fn insert_and_evict(bencher: Bencher<'_, '_>, name: &str) {
+    let mut policy = full(name);
+    let mut ids = ENTRIES..;
     bencher.bench_local(|| {
-        lru.on_insert(&entry(ids.next().expect("never ends")))
+        policy
+            .on_insert(&entry(ids.next().expect("never ends")))
             .expect("inserts");
-        for victim in lru.victims(0, 1).expect("chooses") {
-            lru.on_remove(victim, RemovalCause::Evicted)
+        for victim in policy.victims(0, 1).expect("chooses") {
+            policy
+                .on_remove(victim, RemovalCause::Evicted)
                 .expect("removes");
         }
     });
 }
 
+/// An eviction policy that knows as many entries as the cache may hold.
+fn full(name: &str) -> Box<dyn Eviction> {
+    let mut policy = policies("exact", name).eviction;
+    for id in 0..ENTRIES {
+        policy.on_insert(&entry(id)).expect("inserts");
+    }
+    policy
+}
+
 #[divan::bench(args = [1, 64])]
 fn fold(bencher: Bencher<'_, '_>, batch: usize) {
-    let mut stats = policies("exact").stats;
+    let mut stats = policies("exact", "lru").stats;
     let outcome = Outcome {
         at_ms: 1,
         kind: OutcomeKind::Hit,
@@ -166,17 +176,17 @@ fn compile(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(sample_count = 10)]
 fn load_the_standard_plugins(bencher: Bencher<'_, '_>) {
-    bencher.bench_local(|| policies("exact"));
+    bencher.bench_local(|| policies("exact", "lru"));
 }
 
-fn policies(keyer: &str) -> Policies {
+fn policies(keyer: &str, eviction: &str) -> Policies {
     let settings = PluginSettings {
         dir: Some(dist()),
         keyers: vec![PluginChoice::new(keyer)],
-        eviction: PluginChoice::new("lru"),
+        eviction: PluginChoice::new(eviction),
         stats: PluginChoice::new("standard"),
         capacity: Capacity {
-            entries: 1000,
+            entries: ENTRIES,
             bytes: 1 << 30,
         },
         limits: Limits::default(),

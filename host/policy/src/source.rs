@@ -10,12 +10,14 @@ use crate::error::{PluginError, Problem};
 use crate::settings::PluginKind;
 
 /// The components that need no file.
-const BUILT_IN: [(&str, &[u8]); 7] = [
+const BUILT_IN: [(&str, &[u8]); 12] = [
     (
         "claude-code",
         include_bytes!("../../../plugins/dist/claude-code.wasm"),
     ),
     ("exact", include_bytes!("../../../plugins/dist/exact.wasm")),
+    ("fifo", include_bytes!("../../../plugins/dist/fifo.wasm")),
+    ("gdsf", include_bytes!("../../../plugins/dist/gdsf.wasm")),
     (
         "ignore-fields",
         include_bytes!("../../../plugins/dist/ignore-fields.wasm"),
@@ -26,12 +28,21 @@ const BUILT_IN: [(&str, &[u8]); 7] = [
         include_bytes!("../../../plugins/dist/normalise-text.wasm"),
     ),
     (
+        "s3-fifo",
+        include_bytes!("../../../plugins/dist/s3-fifo.wasm"),
+    ),
+    (
         "sampling",
         include_bytes!("../../../plugins/dist/sampling.wasm"),
     ),
+    ("sieve", include_bytes!("../../../plugins/dist/sieve.wasm")),
     (
         "standard",
         include_bytes!("../../../plugins/dist/standard.wasm"),
+    ),
+    (
+        "w-tinylfu",
+        include_bytes!("../../../plugins/dist/w-tinylfu.wasm"),
     ),
 ];
 

@@ -80,11 +80,15 @@ macro_rules! export_keyer {
     };
 }
 
-/// Makes a component of a type that implements [`eviction::Eviction`] and takes no settings.
+/// Makes a component of a type that implements [`eviction::Eviction`] and takes no settings; or
+/// such as this JSON Schema tells and this function, a `fn(&str) -> Result<(), String>`, takes.
 #[macro_export]
 macro_rules! export_eviction {
     ($plugin:ident) => {
         $crate::export_plugin!(eviction, $plugin, $crate::NO_SETTINGS, $crate::no_settings);
+    };
+    ($plugin:ident, $schema:expr, $configure:expr) => {
+        $crate::export_plugin!(eviction, $plugin, $schema, $configure);
     };
 }
 

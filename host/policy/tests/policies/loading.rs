@@ -258,10 +258,27 @@ fn unknown_settings_are_refused_by_name() {
 }
 
 #[test]
+fn every_eviction_policy_evicts_and_hands_its_state_over() {
+    for name in ["fifo", "gdsf", "lru", "s3-fifo", "sieve", "w-tinylfu"] {
+        let host = Folder::new().host("exact", name, "standard");
+        let load = || host.load().expect("loads").eviction;
+        let (mut old, mut new) = (load(), load());
+        for id in 1..=3 {
+            old.on_insert(&entry(id)).expect("inserts");
+        }
+        let state = old.save().expect("saves");
+        assert!(new.restore(&state).expect("restores"), "{name}");
+        let victims = old.victims(0, 2).expect("chooses");
+        assert_eq!(victims.len(), 2, "{name}");
+        assert_eq!(new.victims(0, 2).expect("chooses"), victims, "{name}");
+    }
+}
+
+#[test]
 fn a_name_without_a_plugin_is_refused() {
     let folder = Folder::new();
     let error = folder
-        .host("exact", "sieve", "standard")
+        .host("exact", "random", "standard")
         .load()
         .err()
         .expect("is refused");
@@ -269,8 +286,9 @@ fn a_name_without_a_plugin_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "eviction plugin `sieve` is neither built in (claude-code, exact, ignore-fields, lru, \
-             normalise-text, sampling, standard) nor a file `sieve.wasm` in {}",
+            "eviction plugin `random` is neither built in (claude-code, exact, fifo, gdsf, \
+             ignore-fields, lru, normalise-text, s3-fifo, sampling, sieve, standard, w-tinylfu) \
+             nor a file `random.wasm` in {}",
             dir.display()
         )
     );
