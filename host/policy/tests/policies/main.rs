@@ -4,6 +4,7 @@
 
 mod claude_code;
 mod guests;
+mod inspecting;
 mod loading;
 mod log;
 mod reload;
