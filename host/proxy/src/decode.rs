@@ -20,8 +20,8 @@ use crate::{
     settings::{PartitionBy, ProxySettings},
 };
 
-/// The headers by which a caller shows who it is.
-pub(crate) const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
+/// The headers by which a caller shows who it is, in lower case. No keyer is shown them.
+pub const CREDENTIALS: [&str; 3] = ["authorization", "x-api-key", "api-key"];
 
 /// The headers that can change an answer. They are part of every key; all others are not.
 const MEANINGFUL: [&str; 5] = [

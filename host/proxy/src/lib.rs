@@ -29,6 +29,7 @@ pub use backend::{
     Backend, Backends, Pattern, PatternError, Routed, Upstream, UpstreamError, UpstreamSettings,
 };
 pub use client::client_builder;
+pub use decode::CREDENTIALS;
 pub use deja_chat::Api;
 pub use pipeline::Proxy;
 pub use reqwest::Url;
