@@ -36,7 +36,7 @@ pub(crate) fn explain(arguments: &Arguments) -> anyhow::Result<()> {
     let body = read(&arguments.file)?;
     let path = match &arguments.path {
         Some(path) => path.clone(),
-        None => likely_path(&body).to_owned(),
+        None => likely_path(&serde_json::from_slice(&body).unwrap_or_default()).to_owned(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -60,8 +60,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Where a body like this one is sent.
-fn likely_path(body: &[u8]) -> &'static str {
-    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+pub(crate) fn likely_path(body: &Value) -> &'static str {
     let is_anthropic = body.get("system").is_some()
         || body.get("thinking").is_some()
         || body.pointer("/tools/0/input_schema").is_some();
@@ -213,7 +212,7 @@ mod tests {
             (json!({"input": "x"}), "/v1/embeddings"),
             (json!({"prompt": "x"}), "/v1/completions"),
         ] {
-            assert_eq!(likely_path(body.to_string().as_bytes()), path);
+            assert_eq!(likely_path(&body), path);
         }
     }
 }

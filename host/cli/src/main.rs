@@ -6,6 +6,7 @@ mod backends;
 mod config;
 mod explain;
 mod log;
+mod plugin;
 mod reload;
 mod serve;
 
@@ -36,6 +37,9 @@ enum Command {
     },
     /// Tells what becomes of a request, and why: its key, the edits, what comes nearest.
     Explain(explain::Arguments),
+    /// Writes, builds, checks, tries out and lists plugins.
+    #[command(subcommand)]
+    Plugin(plugin::Command),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::Serve { config } => serve::serve(config),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Plugin(command) => plugin::run(&command),
         Command::Worker => {
             log::start(LogFormat::Human);
             return deja_engine::run_worker();

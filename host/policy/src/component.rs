@@ -28,7 +28,7 @@ pub(crate) fn compile(
 }
 
 /// Tells the usual mistakes from a damaged component.
-fn check_header(bytes: &[u8]) -> Result<(), Problem> {
+pub(crate) fn check_header(bytes: &[u8]) -> Result<(), Problem> {
     match bytes {
         [] => Err(Problem::Empty),
         [b'\0', b'a', b's', b'm', _, _, 0, 0, ..] => Err(Problem::CoreModule),
@@ -65,12 +65,28 @@ fn check_exports(exports: &[Interface<'_>], kind: PluginKind) -> Result<(), Prob
 }
 
 fn wrong_world(exports: &[Interface<'_>], missing: &'static str) -> Problem {
-    let kinds = [PluginKind::Keyer, PluginKind::Eviction, PluginKind::Stats];
-    let other = kinds
-        .into_iter()
-        .find(|&kind| exports.iter().any(|it| it.name == export(kind)));
+    let other = find_kind(exports);
     let hint = other.map_or_else(String::new, |kind| format!(" (it is of the kind {kind})"));
     Problem::WrongWorld { missing, hint }
+}
+
+/// The kind of plugin that a component with these exports is.
+pub(crate) fn kind(exports: &[String]) -> Result<PluginKind, Problem> {
+    let interfaces: Vec<_> = exports
+        .iter()
+        .filter_map(|name| Interface::parse(name))
+        .collect();
+    find_kind(&interfaces).ok_or_else(|| Problem::WrongWorld {
+        missing: "keyer",
+        hint: " (nor `eviction`, nor `stats`)".to_owned(),
+    })
+}
+
+fn find_kind(exports: &[Interface<'_>]) -> Option<PluginKind> {
+    let kinds = [PluginKind::Keyer, PluginKind::Eviction, PluginKind::Stats];
+    kinds
+        .into_iter()
+        .find(|&kind| exports.iter().any(|it| it.name == export(kind)))
 }
 
 /// The interface that makes a plugin one of this kind.

@@ -80,7 +80,7 @@ impl Artifact {
     }
 
     /// Reads a whole file of at most `limit` bytes.
-    fn read(path: &Path, limit: u64) -> Result<Self, Problem> {
+    pub(crate) fn read(path: &Path, limit: u64) -> Result<Self, Problem> {
         // Asked before it is opened: that would wait for somebody to write into a pipe.
         if !fs::metadata(path).map_err(Problem::Read)?.is_file() {
             return Err(Problem::NotAFile);

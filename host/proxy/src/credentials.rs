@@ -8,7 +8,8 @@ const HINTS: [&str; 5] = ["api-key", "auth", "credential", "secret", "token"];
 
 /// Whether a header, by its lower-case name, may carry credentials. Rather one too many: callers
 /// that differ in such a header do not share answers, and no plugin and no log sees it.
-pub(crate) fn is_credential(name: &str) -> bool {
+#[must_use]
+pub fn is_credential(name: &str) -> bool {
     NAMES.contains(&name) || HINTS.iter().any(|hint| name.contains(hint))
 }
 

@@ -32,6 +32,7 @@ pub use backend::{
     Backend, Backends, Pattern, PatternError, Routed, Upstream, UpstreamError, UpstreamSettings,
 };
 pub use client::client_builder;
+pub use credentials::is_credential;
 pub use deja_chat::Api;
 pub use pipeline::Proxy;
 pub use reqwest::Url;

@@ -16,7 +16,7 @@ pub(crate) fn run(choice: Choice, arguments: &[OsString]) -> Result<()> {
     plugins::list(components.iter().filter(|component| component.changed));
     let mut build = cargo::host();
     build.args(["build", "--release", "--package", "deja-cli"]);
-    let deja = cargo::binary(&cargo::build(&mut build)?, "deja")?;
+    let deja = cargo::binary(&deja_component::build(&mut build)?, "deja")?;
     let mut server = Command::new(&deja);
     server
         .arg("serve")

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::python::{self, Venv};
-use crate::wasm::{Choice, Toolchain};
+use crate::wasm::{self, Choice};
 use crate::{blas, debian, mlx, model};
 
 /// On macOS the build script of `mlx-sys` makes MLX itself, with `CMake`.
@@ -31,6 +31,6 @@ pub(crate) fn run(choice: Choice, reference: bool) -> Result<()> {
         mlx::setup(venv.site_packages())?;
     }
     model::setup()?;
-    Toolchain::ensure(choice)?;
+    wasm::ensure(choice)?;
     Ok(())
 }

@@ -95,7 +95,7 @@ fn host(arguments: &[OsString]) -> Result<()> {
 pub(crate) fn with_product(command: &str, arguments: &[&str]) -> Result<Command> {
     let mut build = cargo::host();
     build.arg("build").args(OTHERS).args(["--bins", "--tests"]);
-    let deja = cargo::binary(&cargo::build(&mut build)?, "deja")?;
+    let deja = cargo::binary(&deja_component::build(&mut build)?, "deja")?;
 
     let mut cargo = cargo::host();
     cargo.arg(command).args(arguments);

@@ -23,6 +23,7 @@ pub mod plugin {
             }
         ",
         generate_all,
+        additional_derives: [PartialEq],
         pub_export_macro: true,
         default_bindings_module: "deja_plugin::bindings::plugin",
     });
@@ -39,6 +40,7 @@ pub mod keyer {
             }
         ",
         generate_all,
+        additional_derives: [PartialEq],
         pub_export_macro: true,
         default_bindings_module: "deja_plugin::bindings::keyer",
     });
@@ -54,6 +56,7 @@ pub mod eviction {
             }
         ",
         generate_all,
+        additional_derives: [PartialEq],
         pub_export_macro: true,
         default_bindings_module: "deja_plugin::bindings::eviction",
     });
@@ -69,6 +72,7 @@ pub mod stats {
             }
         ",
         generate_all,
+        additional_derives: [PartialEq],
         pub_export_macro: true,
         default_bindings_module: "deja_plugin::bindings::stats",
     });

@@ -4,6 +4,7 @@
 
 mod claude_code;
 mod guests;
+mod inspecting;
 mod keyers;
 mod loading;
 mod log;

@@ -1,0 +1,40 @@
+//! `deja plugin`: for those who write policies, and for those who run them.
+
+mod build;
+mod check;
+mod list;
+mod new;
+mod recorded;
+mod settings;
+mod template;
+mod trial;
+mod trial_report;
+
+use clap::Subcommand;
+
+/// What is to be done about a plugin.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Writes a crate for a new plugin, which builds and passes its tests.
+    New(new::Arguments),
+    /// Builds a crate's plugins, and leaves their components in its folder `dist`.
+    Build(build::Arguments),
+    /// Tells what a component is, and whether a server would load it.
+    Check(check::Arguments),
+    /// Runs a keyer over recorded requests: what it decides, how fast, and whether it is
+    /// deterministic.
+    Test(trial::Arguments),
+    /// Tells which plugins a running server has loaded, and how they fare.
+    List(list::Arguments),
+}
+
+/// Does it.
+pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::New(arguments) => new::run(arguments),
+        Command::Build(arguments) => build::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Test(arguments) => trial::run(arguments),
+        Command::List(arguments) => list::run(arguments),
+    }
+}
