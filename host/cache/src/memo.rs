@@ -111,9 +111,9 @@ mod tests {
 
     fn digest(scope: &[&[u8]], pieces: &[&str]) -> RawDigest {
         let mut hasher = RawHasher::new(scope.iter().copied());
-        pieces
-            .iter()
-            .for_each(|piece| hasher.update(piece.as_bytes()));
+        for piece in pieces {
+            hasher.update(piece.as_bytes());
+        }
         hasher.finish()
     }
 

@@ -106,7 +106,7 @@ fn identity_tells_code_and_settings_apart() {
     let exact = folder.keyer("exact").1.identity().to_owned();
     assert_eq!(
         exact,
-        format!("exact@1.0.0 {} {{}}", blake3::hash(&built("exact")))
+        format!("exact@0.1.0 {} {{}}", blake3::hash(&built("exact")))
     );
     folder.put("exact", &guests::variant(&built("exact"), 1));
     assert_ne!(folder.keyer("exact").1.identity(), exact);
@@ -115,7 +115,7 @@ fn identity_tells_code_and_settings_apart() {
 #[test]
 fn what_is_no_keyer_is_refused_with_its_reason() {
     let trap = guests::keyer("unreachable");
-    let cases: [(&str, Vec<u8>, &str); 13] = [
+    let cases: [(&str, Vec<u8>, &str); 14] = [
         ("text", b"hello, world".to_vec(), "it is not webassembly"),
         ("empty", Vec::new(), "it is empty"),
         (
@@ -140,8 +140,13 @@ fn what_is_no_keyer_is_refused_with_its_reason() {
         ),
         (
             "later",
-            guests::keyer_for("1.0.0"),
-            "it is built for deja:policy@1.0.0, and this host speaks deja:policy@1.0.0",
+            guests::keyer_for("2.0.0"),
+            "it is built for deja:policy@2.0.0, and this host speaks deja:policy@1.0.0",
+        ),
+        (
+            "little-later",
+            guests::keyer_for("1.1.0"),
+            "it is built for deja:policy@1.1.0, and this host speaks deja:policy@1.0.0",
         ),
         (
             "greedy",
@@ -200,7 +205,7 @@ fn what_is_no_keyer_is_refused_with_its_reason() {
 #[test]
 fn a_keyer_for_a_compatible_version_is_taken() {
     let folder = Folder::new();
-    folder.put("newer", &guests::keyer_for("0.1.7"));
+    folder.put("newer", &guests::keyer_for("1.0.7"));
     assert_eq!(edits(&*folder.keyer("newer").1), 0);
 }
 
