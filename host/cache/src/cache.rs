@@ -295,7 +295,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{FakePolicy, key, new_entry};
+    use crate::{
+        PolicyFailure,
+        testing::{FakePolicy, key, new_entry},
+    };
 
     fn cache(entries: u64) -> (FakePolicy, Cache) {
         let policy = FakePolicy::default();
@@ -375,14 +378,13 @@ mod tests {
     fn a_policy_that_lost_its_state_is_told_of_all_entries() {
         let (policy, cache) = cache(9);
         let one = insert(&cache, 1);
-        policy.0.lock().broken = true;
+        policy.0.lock().fails = Some(PolicyFailure::Broken);
         let two = insert(&cache, 2);
         {
             let mut script = policy.0.lock();
-            script.broken = false;
+            script.fails = None;
             script.told.clear();
         }
-        cache.driver.lock().end_pause();
         let three = insert(&cache, 3);
         assert_eq!(
             policy.told(),
@@ -545,7 +547,7 @@ mod tests {
             for (stores, number, length) in steps {
                 {
                     let mut script = policy.0.lock();
-                    script.broken = broken;
+                    script.fails = broken.then_some(PolicyFailure::Broken);
                     script.victims = victims.iter().copied().map(EntryId).collect();
                 }
                 if stores {

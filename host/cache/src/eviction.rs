@@ -1,18 +1,13 @@
 //! Asks the eviction policy, and chooses in its place when it fails.
 //!
 //! The policy's word is advice: a victim that does not exist is skipped, and where too few are
-//! named the host's own order, least recently used first, tops up.
-
-use std::time::{Duration, Instant};
+//! named the host's own order, least recently used first, tops up. How long a policy that fails is
+//! left alone is the plugin host's to say.
 
 use lru::LruCache;
 use tracing::{debug, warn};
 
-use crate::{EntryFacts, EntryId, Eviction, Key, PolicyError, RemovalCause};
-
-/// How long a policy that failed is left alone; twice as long after each further failure.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+use crate::{EntryFacts, EntryId, Eviction, Key, PolicyError, PolicyFailure, RemovalCause};
 
 /// All entries held, the least recently used last.
 type Order = LruCache<EntryId, (Key, EntryFacts)>;
@@ -77,20 +72,29 @@ impl EvictionDriver {
         let advice = self
             .advisor
             .ask(&self.order, |policy| policy.victims(bytes, entries));
+        let advised = advice.is_some();
         for id in advice.unwrap_or_default() {
             if needed.is_met() {
                 return evicted;
             }
             evicted.extend(self.take(id, &mut needed));
         }
+        if advised && !needed.is_met() {
+            self.advisor.policy.note_useless("it named too few victims");
+        }
+        self.top_up(&mut needed, &mut evicted);
+        evicted
+    }
+
+    /// Takes out the least recently used until enough is free.
+    fn top_up(&mut self, needed: &mut Needed, evicted: &mut Vec<Key>) {
         while !needed.is_met() {
             let Some((&id, _)) = self.order.peek_lru() else {
-                break;
+                return;
             };
-            evicted.extend(self.take(id, &mut needed));
+            evicted.extend(self.take(id, needed));
             self.topped_up += 1;
         }
-        evicted
     }
 
     fn take(&mut self, id: EntryId, needed: &mut Needed) -> Option<Key> {
@@ -104,13 +108,6 @@ impl EvictionDriver {
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.order.len()
-    }
-
-    #[cfg(test)]
-    pub(crate) fn end_pause(&mut self) {
-        if let Standing::Paused { until, .. } = &mut self.advisor.standing {
-            *until = Instant::now();
-        }
     }
 
     /// Puts another policy in place, which takes over what its predecessor knew.
@@ -137,20 +134,12 @@ struct Advisor {
     standing: Standing,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
     /// It has seen all that happened.
     Trusted,
-    /// It lost its state. Once the pause is over it is told of all entries, and trusted again.
-    Paused { until: Instant, pause: Duration },
-}
-
-impl Standing {
-    fn paused(pause: Duration) -> Self {
-        Self::Paused {
-            until: Instant::now() + pause,
-            pause,
-        }
-    }
+    /// It does not know all that happened. Once it has been told of all entries it is trusted again.
+    Ignorant,
 }
 
 impl Advisor {
@@ -161,11 +150,11 @@ impl Advisor {
         order: &Order,
         news: impl FnOnce(&mut dyn Eviction) -> Result<(), PolicyError>,
     ) {
-        if matches!(self.standing, Standing::Trusted) {
+        if self.standing == Standing::Trusted {
             let told = news(self.policy.as_mut());
-            self.judge(told, FIRST_PAUSE);
+            self.judge(told);
         } else {
-            self.recover(order);
+            self.replay(order);
         }
     }
 
@@ -174,31 +163,33 @@ impl Advisor {
         order: &Order,
         question: impl FnOnce(&mut dyn Eviction) -> Result<T, PolicyError>,
     ) -> Option<T> {
-        self.recover(order);
-        if !matches!(self.standing, Standing::Trusted) {
+        if self.standing == Standing::Ignorant {
+            self.replay(order);
+        }
+        if self.standing == Standing::Ignorant {
             return None;
         }
         let answer = question(self.policy.as_mut());
-        self.judge(answer, FIRST_PAUSE)
+        self.judge(answer)
     }
 
-    fn recover(&mut self, order: &Order) {
-        if let Standing::Paused { until, pause } = self.standing
-            && until <= Instant::now()
-        {
-            let told = replay(self.policy.as_mut(), order);
-            if self.judge(told, (pause * 2).min(LONGEST_PAUSE)).is_some() {
-                self.standing = Standing::Trusted;
-            }
-        }
+    /// Tells a policy that knows nothing of all entries, the least recently used first. While it is
+    /// left alone the first fails at once.
+    fn replay(&mut self, order: &Order) {
+        self.standing = Standing::Trusted;
+        let mut entries = order.iter().rev();
+        let told = entries.try_for_each(|(_, (_, facts))| self.policy.on_insert(facts));
+        self.judge(told);
     }
 
-    fn judge<T>(&mut self, result: Result<T, PolicyError>, pause: Duration) -> Option<T> {
+    fn judge<T>(&mut self, result: Result<T, PolicyError>) -> Option<T> {
         result
             .inspect_err(|error| {
-                warn!(%error, "the host evicts in the policy's place");
-                if error.state_lost {
-                    self.standing = Standing::paused(pause);
+                if error.failure != PolicyFailure::LeftAlone {
+                    warn!(%error, "the host evicts in the policy's place");
+                }
+                if !error.failure.is_harmless() {
+                    self.standing = Standing::Ignorant;
                 }
             })
             .ok()
@@ -208,27 +199,16 @@ impl Advisor {
         let mut predecessor = std::mem::replace(&mut self.policy, policy);
         let state = match self.standing {
             Standing::Trusted => predecessor.save().ok(),
-            Standing::Paused { .. } => None,
+            Standing::Ignorant => None,
         };
         self.standing = Standing::Trusted;
         let restored = match state {
             Some(state) => self.policy.restore(&state),
             None => Ok(false),
         };
-        if !self.judge(restored, FIRST_PAUSE).unwrap_or(false) {
+        if !self.judge(restored).unwrap_or(false) {
             debug!(plugin = self.policy.name(), "told of all entries anew");
-            // A restore that failed left a fresh policy behind: what it is told now is all there is.
-            self.standing = Standing::Trusted;
-            let told = replay(self.policy.as_mut(), order);
-            self.judge(told, FIRST_PAUSE);
+            self.replay(order);
         }
     }
-}
-
-/// Tells a policy that knows nothing of all entries, the least recently used first.
-fn replay(policy: &mut dyn Eviction, order: &Order) -> Result<(), PolicyError> {
-    order
-        .iter()
-        .rev()
-        .try_for_each(|(_, (_, facts))| policy.on_insert(facts))
 }

@@ -195,7 +195,9 @@ impl Draft {
 
     fn follow(&mut self, keyer: &dyn Keyer, recipe: Recipe) -> Result<(), BypassReason> {
         if !recipe.edits.is_empty() {
-            self.request.body = Arc::new(edit::apply(&self.request.body, &recipe.edits)?);
+            let body = edit::apply(&self.request.body, &recipe.edits)
+                .inspect_err(|error| keyer.note_useless(&error.to_string()))?;
+            self.request.body = Arc::new(body);
         }
         let edits = recipe.edits.into_iter();
         self.edits
@@ -271,7 +273,7 @@ mod tests {
             Err(PolicyError {
                 plugin: "broken".into(),
                 message: "trapped".into(),
-                state_lost: true,
+                failure: crate::PolicyFailure::Broken,
             })
         }
     }

@@ -2,19 +2,19 @@
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::{Gauges, Outcome, OutcomeKind, Sample, Stats};
+use crate::{Gauges, Outcome, OutcomeKind, Sample, Stats, account::Account};
 
 /// Outcomes that are told to the stats policy in one call.
 const BATCH: usize = 64;
 
 /// Takes outcomes in and reports them. Where the stats policy fails, the host's own counts stand in.
 ///
-/// Lock order: `policy` before `waiting`.
+/// Lock order: `account` before `waiting`.
 pub struct Ledger {
     waiting: Mutex<Waiting>,
-    policy: Mutex<Box<dyn Stats>>,
+    account: Mutex<Account>,
 }
 
 #[derive(Default)]
@@ -58,7 +58,7 @@ impl Ledger {
     pub fn new(policy: Box<dyn Stats>) -> Self {
         Self {
             waiting: Mutex::default(),
-            policy: Mutex::new(policy),
+            account: Mutex::new(Account::new(policy)),
         }
     }
 
@@ -70,16 +70,17 @@ impl Ledger {
             waiting.outcomes.push(outcome);
             waiting.outcomes.len() >= BATCH
         };
-        if full && let Some(mut policy) = self.policy.try_lock() {
-            self.fold(policy.as_mut());
+        if full && let Some(mut account) = self.account.try_lock() {
+            self.settle(&mut account);
         }
     }
 
     /// The JSON object to report, everything recorded so far in it.
     pub fn report(&self, gauges: &Gauges) -> Value {
-        let mut policy = self.policy.lock();
-        let counts = self.fold(policy.as_mut());
-        policy.report(gauges).unwrap_or_else(|error| {
+        let mut account = self.account.lock();
+        let counts = self.settle(&mut account);
+        let report = account.ask(|policy| policy.report(gauges));
+        report.unwrap_or_else(|error| {
             warn!(%error, "the host's own counts are reported in its place");
             counts.report(gauges)
         })
@@ -87,36 +88,28 @@ impl Ledger {
 
     /// The policy's numbers, everything recorded so far in them; none where it fails.
     pub fn samples(&self, gauges: &Gauges) -> Vec<Sample> {
-        let mut policy = self.policy.lock();
-        self.fold(policy.as_mut());
-        policy.samples(gauges).unwrap_or_else(|error| {
+        let mut account = self.account.lock();
+        self.settle(&mut account);
+        let samples = account.ask(|policy| policy.samples(gauges));
+        samples.unwrap_or_else(|error| {
             warn!(%error, "its samples are missing");
             Vec::new()
         })
     }
 
     /// Puts another policy in place, which takes over what its predecessor counted.
-    pub fn replace(&self, mut successor: Box<dyn Stats>) {
-        let mut policy = self.policy.lock();
-        self.fold(policy.as_mut());
-        match policy.save().and_then(|state| successor.restore(&state)) {
-            Ok(true) => {}
-            Ok(false) => debug!(plugin = successor.name(), "starts counting anew"),
-            Err(error) => warn!(%error, "the counts were not handed over"),
-        }
-        *policy = successor;
+    pub fn replace(&self, successor: Box<dyn Stats>) {
+        let mut account = self.account.lock();
+        self.settle(&mut account);
+        account.hand_over(successor);
     }
 
-    fn fold(&self, policy: &mut dyn Stats) -> Counts {
+    fn settle(&self, account: &mut Account) -> Counts {
         let (outcomes, counts) = {
             let mut waiting = self.waiting.lock();
             (std::mem::take(&mut waiting.outcomes), waiting.counts)
         };
-        if !outcomes.is_empty()
-            && let Err(error) = policy.fold(&outcomes)
-        {
-            warn!(%error, lost = outcomes.len(), "outcomes were not counted");
-        }
+        account.fold(outcomes);
         counts
     }
 }
@@ -124,7 +117,10 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{FakePolicy, outcome};
+    use crate::{
+        PolicyFailure,
+        testing::{FakePolicy, outcome},
+    };
 
     const GAUGES: Gauges = Gauges {
         at_ms: 0,
@@ -158,7 +154,7 @@ mod tests {
         ledger.record(outcome(OutcomeKind::Hit));
         assert_eq!(ledger.samples(&GAUGES).len(), 1);
         assert_eq!(policy.told(), ["Hit", "samples"]);
-        policy.0.lock().broken = true;
+        policy.0.lock().fails = Some(PolicyFailure::Broken);
         assert_eq!(ledger.samples(&GAUGES), []);
     }
 
@@ -174,7 +170,7 @@ mod tests {
     #[test]
     fn the_hosts_own_counts_stand_in_for_a_failing_policy() {
         let (policy, ledger) = ledger();
-        policy.0.lock().broken = true;
+        policy.0.lock().fails = Some(PolicyFailure::Broken);
         for kind in [
             OutcomeKind::Miss,
             OutcomeKind::Hit,

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod account;
 mod cache;
 mod canonical;
 mod difference;
@@ -36,7 +37,7 @@ pub use ledger::Ledger;
 pub use memo::{Memo, RawDigest, RawHasher, Recalled};
 pub use policy::{
     Capacity, Change, Decision, Edit, EntryFacts, EntryId, Eviction, Gauges, KeyRequest, Keyer,
-    Outcome, OutcomeKind, PolicyError, Recipe, RemovalCause, Sample, Stats,
+    Outcome, OutcomeKind, PolicyError, PolicyFailure, Recipe, RemovalCause, Sample, Stats,
 };
 pub use question::Question;
 

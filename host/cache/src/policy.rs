@@ -22,9 +22,29 @@ pub struct PolicyError {
     pub plugin: String,
     /// What went wrong.
     pub message: String,
-    /// The policy forgot all that it was told: the next call meets an empty one, which wants its
-    /// state restored or replayed. Always false for a keyer.
-    pub state_lost: bool,
+    /// What that means for the next call.
+    pub failure: PolicyFailure,
+}
+
+/// In which way a policy gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyFailure {
+    /// Its answer is of no use. It knows what it knew.
+    Useless,
+    /// The call broke off, and what the policy was told is forgotten: the next call meets an empty
+    /// one, which wants its state restored or replayed.
+    Broken,
+    /// It was not asked: it failed too often and is left alone for a while. What it was to be told
+    /// it does not know.
+    LeftAlone,
+}
+
+impl PolicyFailure {
+    /// Whether the policy knows all that it was told.
+    #[must_use]
+    pub fn is_harmless(self) -> bool {
+        self == Self::Useless
+    }
 }
 
 /// Says what in a request does not matter.
@@ -38,6 +58,9 @@ pub trait Keyer: Send + Sync {
 
     /// Decides about one request.
     fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError>;
+
+    /// Takes note, for its status, that a decision was of no use.
+    fn note_useless(&self, _why: &str) {}
 }
 
 /// A request as keyers see it. Shared, not borrowed: a keyer reads it from inside a sandbox that
@@ -141,6 +164,9 @@ pub trait Eviction: Send {
 
     /// Entries to evict, first choice first, until this much is free.
     fn victims(&mut self, bytes: u64, entries: u64) -> Result<Vec<EntryId>, PolicyError>;
+
+    /// Takes note, for its status, that its victims were of no use.
+    fn note_useless(&mut self, _why: &str) {}
 
     /// The state, for the policy that takes over.
     fn save(&mut self) -> Result<Vec<u8>, PolicyError>;

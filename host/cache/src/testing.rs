@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     Entry, EntryFacts, EntryId, Eviction, Gauges, Headers, Key, NewEntry, Outcome, OutcomeKind,
-    PolicyError, Question, RemovalCause, Sample, Stats,
+    PolicyError, PolicyFailure, Question, RemovalCause, Sample, Stats,
 };
 
 pub(crate) struct NoHeaders;
@@ -81,8 +81,8 @@ pub(crate) struct Script {
     pub(crate) told: Vec<String>,
     /// Its victims.
     pub(crate) victims: Vec<EntryId>,
-    /// Whether it fails.
-    pub(crate) broken: bool,
+    /// How it fails, if it does.
+    pub(crate) fails: Option<PolicyFailure>,
     /// Whether it understands a predecessor's state.
     pub(crate) restores: bool,
     /// Whether a predecessor's state makes it trap.
@@ -100,19 +100,19 @@ impl FakePolicy {
 
     fn note(&self, what: String) -> Result<(), PolicyError> {
         let mut script = self.0.lock();
-        if script.broken {
-            return Err(trap());
+        if let Some(failure) = script.fails {
+            return Err(error(failure));
         }
         script.told.push(what);
         Ok(())
     }
 }
 
-fn trap() -> PolicyError {
+fn error(failure: PolicyFailure) -> PolicyError {
     PolicyError {
         plugin: "fake".to_owned(),
         message: "trapped".to_owned(),
-        state_lost: true,
+        failure,
     }
 }
 
@@ -148,7 +148,7 @@ impl Eviction for FakePolicy {
     fn restore(&mut self, state: &[u8]) -> Result<bool, PolicyError> {
         assert_eq!(state, b"state");
         if self.0.lock().restore_traps {
-            return Err(trap());
+            return Err(error(PolicyFailure::Broken));
         }
         self.note("restore".to_owned())
             .map(|()| self.0.lock().restores)

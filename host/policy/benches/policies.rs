@@ -181,6 +181,7 @@ fn load_the_standard_plugins(bencher: Bencher<'_, '_>) {
 
 fn policies(keyer: &str, eviction: &str) -> Policies {
     let settings = PluginSettings {
+        cache_dir: None,
         dir: Some(dist()),
         keyers: vec![PluginChoice::new(keyer)],
         eviction: PluginChoice::new(eviction),

@@ -41,10 +41,7 @@ impl<I: Interface> Blueprint<I> {
         artifact: &Artifact,
     ) -> Result<Self, Problem> {
         let component = component::compile(&runtime.engine, &artifact.bytes, I::KIND)?;
-        let component = runtime
-            .linker
-            .instantiate_pre(&component)
-            .map_err(Problem::Contract)?;
+        let component = runtime.link(&component).map_err(Problem::Contract)?;
         Ok(Self {
             runtime: Arc::clone(runtime),
             plugin: plugin::GuestIndices::new(&component).map_err(Problem::Contract)?,

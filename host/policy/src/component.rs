@@ -5,15 +5,13 @@ use wasmtime::component::Component;
 
 use crate::error::Problem;
 use crate::settings::PluginKind;
+use crate::wasi;
 
 /// The package of the contract.
 const PACKAGE: &str = "deja:policy/";
 
 /// The contract's version that this host speaks.
-const VERSION: Version<'static> = Version {
-    text: "1.0.0",
-    epoch: (1, 0),
-};
+const SPOKEN: &str = "1.0.0";
 
 /// Compiles a component, and checks that it is a plugin of this kind.
 pub(crate) fn compile(
@@ -45,7 +43,8 @@ fn check_world(engine: &Engine, component: &Component, kind: PluginKind) -> Resu
         .filter_map(|(name, _)| Interface::parse(name))
         .collect();
     check_exports(&exports, kind)?;
-    for (name, _) in world.imports(engine) {
+    let imports = world.imports(engine).map(|(name, _)| name);
+    for name in imports.filter(|name| !wasi::is_wasi(name)) {
         let interface = Interface::parse(name).filter(|it| may_import(kind, it.name));
         interface
             .ok_or_else(|| Problem::Import(name.to_owned()))?
@@ -123,28 +122,89 @@ impl<'a> Interface<'a> {
     }
 
     fn check_version(&self) -> Result<(), Problem> {
-        if self.version.epoch == VERSION.epoch {
+        let spoken = Version::parse(SPOKEN).expect("the host's own version is one");
+        if spoken.runs(&self.version) {
             return Ok(());
         }
-        let (found, spoken) = (self.version.text.to_owned(), VERSION.text.to_owned());
-        Err(Problem::Version { found, spoken })
+        Err(Problem::Version {
+            found: self.version.text.to_owned(),
+            spoken: SPOKEN.to_owned(),
+        })
     }
 }
 
-/// A semantic version, and the part of it in which everything is compatible: the major number,
-/// or below 1.0 the minor.
+/// A semantic version; which patch of it makes no difference.
 struct Version<'a> {
     text: &'a str,
-    epoch: (u64, u64),
+    major: u64,
+    minor: u64,
 }
 
 impl<'a> Version<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let mut numbers = text.split('.').map(str::parse);
-        let epoch = match (numbers.next()?.ok()?, numbers.next()?.ok()?) {
-            (0, minor) => (0, minor),
-            (major, _) => (major, 0),
+        Some(Self {
+            text,
+            major: numbers.next()?.ok()?,
+            minor: numbers.next()?.ok()?,
+        })
+    }
+
+    /// Whether a host of this version runs a guest of another: what a minor version adds, one built
+    /// for an earlier does not miss. Below 1.0 every minor version is another contract.
+    fn runs(&self, guest: &Self) -> bool {
+        let same_contract = self.major == guest.major && guest.minor <= self.minor;
+        same_contract && (self.major > 0 || self.minor == guest.minor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use deja_guests::keyer_for;
+    use wasmtime::component::types::ComponentItem;
+    use wasmtime::component::{Linker, ResourceType};
+    use wasmtime::{Config, Store};
+
+    use super::*;
+
+    #[test]
+    fn a_host_runs_guests_of_its_own_and_of_earlier_minor_versions() {
+        let runs = |host, guest| {
+            let [host, guest] = [host, guest].map(|text| Version::parse(text).expect("is one"));
+            host.runs(&guest)
         };
-        Some(Self { text, epoch })
+        assert!(runs("1.0.0", "1.0.0") && runs("1.0.0", "1.0.7") && runs("1.1.0", "1.0.3"));
+        assert!(!runs("1.0.0", "1.1.0") && !runs("1.0.0", "2.0.0") && !runs("2.0.0", "1.0.0"));
+        assert!(runs("0.2.0", "0.2.4") && !runs("0.2.0", "0.1.0"));
+    }
+
+    /// The linker's part in it: it finds by version what is compatible.
+    #[test]
+    fn a_guest_finds_the_interfaces_of_a_later_minor_version() {
+        let mut config = Config::new();
+        let engine = Engine::new(config.wasm_component_model(true)).expect("starts");
+        let guest = Component::from_binary(&engine, &keyer_for("1.0.0")).expect("compiles");
+        let mut linker = Linker::<()>::new(&engine);
+        for (name, import) in guest.component_type().imports(&engine) {
+            let ComponentItem::ComponentInstance(interface) = import.ty else {
+                panic!("`{name}` is no interface")
+            };
+            let later = name.replace("@1.0.0", "@1.1.0");
+            let mut later = linker.instance(&later).expect("is new");
+            for (name, item) in interface.exports(&engine) {
+                let defined = match item.ty {
+                    ComponentItem::ComponentFunc(_) => later.func_new(name, |_, _, _, _| Ok(())),
+                    ComponentItem::Resource(_) => {
+                        later.resource(name, ResourceType::host::<()>(), |_, _| Ok(()))
+                    }
+                    _ => Ok(()),
+                };
+                defined.expect("is new");
+            }
+        }
+        let mut store = Store::new(&engine, ());
+        let instance = linker.instantiate(&mut store, &guest).expect("finds all");
+        let later = instance.get_export_index(&mut store, None, "deja:policy/keyer@1.1.0");
+        assert!(later.is_some(), "and is found itself");
     }
 }

@@ -43,6 +43,10 @@ impl Eviction for WasmEviction {
         Ok(victims.into_iter().map(EntryId).collect())
     }
 
+    fn note_useless(&mut self, why: &str) {
+        self.0.useless(why);
+    }
+
     fn save(&mut self) -> Result<Vec<u8>, PolicyError> {
         self.0
             .call(|functions, store, policy| functions.policy().call_save(store, policy))

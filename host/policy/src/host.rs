@@ -56,7 +56,7 @@ struct Slot {
 impl PluginHost {
     /// Starts the runtime; nothing is loaded yet.
     pub fn new(settings: PluginSettings) -> Result<Arc<Self>, PluginError> {
-        let runtime = Runtime::start(settings.limits)?;
+        let runtime = Runtime::start(settings.limits, settings.cache_dir.as_deref())?;
         Ok(Arc::new(Self {
             runtime,
             settings,
@@ -145,9 +145,12 @@ impl PluginHost {
 
     /// Reads a file for a slot.
     pub(crate) fn read(&self, slot: usize, path: &Path) -> Result<Artifact, PluginError> {
-        let slot = &self.slots.lock()[slot];
-        let limit = self.settings.limits.component_bytes;
-        source::read(slot.about.kind, &slot.choice.name, path, limit)
+        // The lock is not held while the file is read.
+        let (kind, name) = {
+            let slot = &self.slots.lock()[slot];
+            (slot.about.kind, slot.choice.name.clone())
+        };
+        source::read(kind, &name, path, self.settings.limits.component_bytes)
     }
 
     /// The hash of the component that is loaded.

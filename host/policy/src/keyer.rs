@@ -44,7 +44,7 @@ impl WasmKeyer {
             Some(warm) => Ok(warm),
             None => match self.blueprint.instantiate() {
                 Ok(instance) => Ok(Warm { instance, calls: 0 }),
-                Err(problem) => Err(self.failure(&chain(&problem))),
+                Err(problem) => Err(self.about.failed(&chain(&problem))),
             },
         }
     }
@@ -55,10 +55,6 @@ impl WasmKeyer {
         if warm.is_fit(limits) && idle.len() < limits.idle_instances {
             idle.push(warm);
         }
-    }
-
-    fn failure(&self, message: &str) -> PolicyError {
-        self.about.failure(message, false)
     }
 }
 
@@ -72,16 +68,21 @@ impl Keyer for WasmKeyer {
     }
 
     fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {
-        let _counted = self.about.count_call();
+        let _counted = self.about.begin_call()?;
         let mut warm = self.take()?;
         match warm.decide(request) {
             Ok(decision) => {
+                self.about.succeeded();
                 self.give_back(warm);
-                decision.map_err(|message| self.failure(&message))
+                decision.map_err(|message| self.about.useless(&message))
             }
             // The instance is dropped: nobody knows what state it is in.
-            Err(fault) => Err(self.failure(&chain(&fault))),
+            Err(fault) => Err(self.about.failed(&chain(&fault))),
         }
+    }
+
+    fn note_useless(&self, why: &str) {
+        self.about.useless(why);
     }
 }
 

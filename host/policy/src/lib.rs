@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod blueprint;
+mod breaker;
+mod compiled;
 mod component;
 mod contract;
 mod convert;
@@ -30,8 +32,10 @@ mod source;
 mod stateful;
 mod stats;
 mod status;
+mod wasi;
 mod watch;
 
+pub use breaker::{BreakerLimits, BreakerState};
 pub use error::{PluginError, Problem};
 pub use fault::{Fault, LimitExceeded};
 pub use host::{PluginHost, Policies, Replacement};

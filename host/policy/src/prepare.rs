@@ -78,7 +78,14 @@ impl Candidate<'_> {
         let descriptor = blueprint.describe()?;
         // Refused settings are told apart from a failed test.
         blueprint.instantiate()?;
-        let about = About::new(I::KIND, &self.choice.name, &descriptor, self.artifact);
+        let limits = self.runtime.limits.breaker;
+        let about = About::new(
+            I::KIND,
+            &self.choice.name,
+            &descriptor,
+            self.artifact,
+            limits,
+        );
         let about = Arc::new(about);
         let policy = test(blueprint, Arc::clone(&about))
             .map_err(|error| Problem::SelfTest(error.message))?;

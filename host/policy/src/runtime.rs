@@ -1,30 +1,36 @@
 //! The WebAssembly engine that all plugins share, and the clock that stops those that overrun.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{Config, Engine};
 
+use crate::compiled;
 use crate::contract;
 use crate::error::PluginError;
 use crate::sandbox::Sandbox;
 use crate::settings::Limits;
+use crate::wasi;
 
 /// What every plugin's instances need. Policies keep it alive: without its clock no deadline ends.
 pub(crate) struct Runtime {
     pub(crate) engine: Engine,
-    pub(crate) linker: Linker<Sandbox>,
+    linker: Linker<Sandbox>,
     pub(crate) limits: Limits,
     _clock: EpochClock,
 }
 
 impl Runtime {
-    /// Starts the engine and its clock.
-    pub(crate) fn start(limits: Limits) -> Result<Arc<Self>, PluginError> {
-        let engine = engine().map_err(PluginError::Runtime)?;
+    /// Starts the engine and its clock. Compiled code is kept in a folder, if one is named.
+    pub(crate) fn start(
+        limits: Limits,
+        cache_dir: Option<&Path>,
+    ) -> Result<Arc<Self>, PluginError> {
+        let engine = engine(cache_dir).map_err(PluginError::Runtime)?;
         let linker = linker(&engine).map_err(PluginError::Runtime)?;
         let clock = EpochClock::start(engine.clone()).map_err(PluginError::Thread)?;
         Ok(Arc::new(Self {
@@ -34,11 +40,24 @@ impl Runtime {
             _clock: clock,
         }))
     }
+
+    /// Gives a component what it imports.
+    pub(crate) fn link(&self, component: &Component) -> wasmtime::Result<InstancePre<Sandbox>> {
+        if !wasi::is_wanted_by(component, &self.engine) {
+            return self.linker.instantiate_pre(component);
+        }
+        let mut linker = self.linker.clone();
+        wasi::answer(&mut linker, component)?;
+        linker.instantiate_pre(component)
+    }
 }
 
-fn engine() -> wasmtime::Result<Engine> {
+fn engine(cache_dir: Option<&Path>) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
-    config.wasm_component_model(true).epoch_interruption(true);
+    config
+        .wasm_component_model(true)
+        .epoch_interruption(true)
+        .cache(cache_dir.and_then(compiled::cache));
     Engine::new(&config)
 }
 

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use deja_cache::KeyRequest;
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 use wasmtime::component::Resource;
-use wasmtime::{ResourceLimiter, Result};
+use wasmtime::{ResourceLimiter, Result, bail};
 
 use crate::contract::CurrentRequest;
 use crate::contract::http_request::{self, Role, Text};
@@ -19,6 +21,10 @@ pub(crate) struct Sandbox {
     request: Option<KeyRequest>,
     log: Arc<PluginLog>,
     usage: Usage,
+    /// The same numbers in every instance.
+    random: SmallRng,
+    /// Random bytes that are given at once.
+    most_random_bytes: usize,
 }
 
 impl Sandbox {
@@ -27,6 +33,8 @@ impl Sandbox {
             request: None,
             log,
             usage: Usage::new(limits),
+            random: SmallRng::seed_from_u64(0),
+            most_random_bytes: limits.result_bytes,
         }
     }
 
@@ -43,6 +51,27 @@ impl Sandbox {
     /// Bytes of memory that the instance holds.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.usage.memory_bytes
+    }
+
+    /// Writes what a guest prints, line by line, to its log.
+    pub(crate) fn print(&self, level: Level, text: &str) {
+        for line in text.lines().filter(|line| !line.trim().is_empty()) {
+            self.log.write(level, line);
+        }
+    }
+
+    pub(crate) fn random_number(&mut self) -> u64 {
+        self.random.random()
+    }
+
+    pub(crate) fn random_bytes(&mut self, count: u64) -> Result<Vec<u8>> {
+        let count = usize::try_from(count).ok();
+        let Some(count) = count.filter(|&count| count <= self.most_random_bytes) else {
+            bail!("too many random bytes are asked for");
+        };
+        let mut bytes = vec![0; count];
+        self.random.fill(&mut bytes[..]);
+        Ok(bytes)
     }
 
     /// The limits, as wasmtime asks for them.

@@ -8,12 +8,17 @@ use deja_cache::Capacity;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::breaker::BreakerLimits;
+
 /// The plugins to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PluginSettings {
     /// The folder whose `<name>.wasm` wins over the built-in plugin of that name. It need not
     /// exist yet.
     pub dir: Option<PathBuf>,
+    /// A folder of the host's own for compiled code, so that a start need not wait for it. It need
+    /// not exist yet.
+    pub cache_dir: Option<PathBuf>,
     /// The keyers, in the order in which they see a request.
     pub keyers: Vec<PluginChoice>,
     /// The eviction policy.
@@ -68,6 +73,8 @@ pub struct Limits {
     pub retire_memory_bytes: usize,
     /// Instances of one keyer that are kept for the next call.
     pub idle_instances: usize,
+    /// When a plugin that fails is left alone.
+    pub breaker: BreakerLimits,
     /// Lines that one plugin may log in a second; more are counted, not kept.
     pub log_lines_per_second: u32,
     /// Bytes of one logged line; the rest is cut off.
@@ -86,6 +93,7 @@ impl Default for Limits {
             calls_per_instance: 100_000,
             retire_memory_bytes: 16 << 20,
             idle_instances: 16,
+            breaker: BreakerLimits::default(),
             log_lines_per_second: 20,
             log_line_bytes: 1024,
         }

@@ -77,12 +77,10 @@ impl<I: Accounting> Stateful<I> {
         &mut self,
         call: impl FnOnce(&I::Functions, &mut Store<Sandbox>, ResourceAny) -> wasmtime::Result<R>,
     ) -> Result<R, PolicyError> {
-        let _counted = self.about.count_call();
+        let _counted = self.about.begin_call()?;
         let mut open = match self.open.take() {
             Some(open) => open,
-            None => self
-                .open()
-                .map_err(|message| self.about.failure(&message, true))?,
+            None => self.open().map_err(|message| self.about.failed(&message))?,
         };
         let account = open.account;
         let result = open
@@ -90,10 +88,11 @@ impl<I: Accounting> Stateful<I> {
             .call(|functions, store| call(&functions.interface, store, account));
         match result {
             Ok(result) => {
+                self.about.succeeded();
                 self.open = Some(open);
                 Ok(result)
             }
-            Err(fault) => Err(self.about.failure(&chain(&fault), true)),
+            Err(fault) => Err(self.about.failed(&chain(&fault))),
         }
     }
 
@@ -104,7 +103,7 @@ impl<I: Accounting> Stateful<I> {
 
     /// Counts an answer that came, and is of no use.
     pub(crate) fn useless(&self, message: &str) -> PolicyError {
-        self.about.failure(message, false)
+        self.about.useless(message)
     }
 
     fn open(&self) -> Result<Open<I>, String> {

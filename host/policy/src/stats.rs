@@ -38,7 +38,15 @@ impl Stats for WasmStats {
         let samples = self.0.call(|functions, store, collector| {
             functions.collector().call_samples(store, collector, gauges)
         })?;
-        Ok(samples.into_iter().map(Sample::from).collect())
+        let (numbers, others): (Vec<_>, Vec<_>) = samples
+            .into_iter()
+            .map(Sample::from)
+            .partition(|sample| sample.value.is_finite());
+        if let Some(sample) = others.first() {
+            self.0
+                .useless(&format!("the sample `{}` is no number", sample.name));
+        }
+        Ok(numbers)
     }
 
     fn save(&mut self) -> Result<Vec<u8>, PolicyError> {

@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use deja_cache::PolicyError;
+use deja_cache::{PolicyError, PolicyFailure};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::breaker::{Breaker, BreakerLimits, BreakerState};
 use crate::contract::plugin::Descriptor;
 use crate::error::one_line;
 use crate::settings::PluginKind;
@@ -17,6 +18,9 @@ const LONGEST_NAME: usize = 100;
 
 /// Bytes that are kept of an error's message.
 const LONGEST_MESSAGE: usize = 1000;
+
+/// What a caller is told whose call does not take place.
+const LEFT_ALONE: &str = "it failed too often and is left alone for a while";
 
 /// One loaded plugin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,10 +43,12 @@ pub struct PluginStatus {
     pub calls: u64,
     /// Microseconds that they took.
     pub busy_us: u64,
-    /// Calls since it was loaded that failed.
+    /// Calls since it was loaded that failed, or whose answers were of no use.
     pub failures: u64,
-    /// The last failed call's error.
+    /// What was wrong with the last of them.
     pub last_error: Option<String>,
+    /// Whether it is asked at present.
+    pub breaker: BreakerState,
     /// Why the newest file of this name was not loaded.
     pub rejected: Option<String>,
 }
@@ -61,6 +67,7 @@ pub(crate) struct About {
     busy_ns: AtomicU64,
     failures: AtomicU64,
     last_error: Mutex<Option<String>>,
+    breaker: Breaker,
 }
 
 impl About {
@@ -69,7 +76,11 @@ impl About {
         name: &str,
         descriptor: &Descriptor,
         artifact: &Artifact,
+        mut limits: BreakerLimits,
     ) -> Self {
+        if kind != PluginKind::Keyer {
+            limits.failures = 1;
+        }
         Self {
             kind,
             name: name.to_owned(),
@@ -82,6 +93,7 @@ impl About {
             busy_ns: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
+            breaker: Breaker::new(limits),
         }
     }
 
@@ -90,13 +102,18 @@ impl About {
         format!("{}@{} {}", self.component, self.version, self.hash)
     }
 
-    /// Counts a call, and the time until the guard is dropped.
-    pub(crate) fn count_call(&self) -> Counted<'_> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        Counted {
-            about: self,
-            started: Instant::now(),
+    /// Lets a call begin, unless the plugin is left alone. Counts it, and the time until the guard
+    /// is dropped.
+    pub(crate) fn begin_call(&self) -> Result<Counted<'_>, PolicyError> {
+        let started = Instant::now();
+        if !self.breaker.admits(started) {
+            return Err(self.error(LEFT_ALONE.to_owned(), PolicyFailure::LeftAlone));
         }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        Ok(Counted {
+            about: self,
+            started,
+        })
     }
 
     /// Forgets the calls of the self-test.
@@ -105,15 +122,39 @@ impl About {
         self.busy_ns.store(0, Ordering::Relaxed);
     }
 
-    /// Counts a failed call, besides [`count_call`](Self::count_call), and says it to the caller.
-    pub(crate) fn failure(&self, message: &str, state_lost: bool) -> PolicyError {
+    /// Takes note that the plugin answered, be it to no use.
+    pub(crate) fn succeeded(&self) {
+        self.breaker.succeeded(Instant::now());
+    }
+
+    /// Counts a call that broke off, and says it to the caller.
+    pub(crate) fn failed(&self, message: &str) -> PolicyError {
+        let message = self.count_failure(message);
+        if let Some(pause) = self.breaker.failed(Instant::now()) {
+            let (kind, plugin) = (self.kind, &self.name);
+            tracing::warn!(%kind, %plugin, ?pause, error = message, "plugin is left alone");
+        }
+        self.error(message, PolicyFailure::Broken)
+    }
+
+    /// Counts an answer that came and is of no use, and says it to the caller.
+    pub(crate) fn useless(&self, message: &str) -> PolicyError {
+        let message = self.count_failure(message);
+        self.error(message, PolicyFailure::Useless)
+    }
+
+    fn count_failure(&self, message: &str) -> String {
         let message = one_line(message, LONGEST_MESSAGE);
         self.failures.fetch_add(1, Ordering::Relaxed);
         *self.last_error.lock() = Some(message.clone());
+        message
+    }
+
+    fn error(&self, message: String, failure: PolicyFailure) -> PolicyError {
         PolicyError {
             plugin: self.name.clone(),
             message,
-            state_lost,
+            failure,
         }
     }
 
@@ -131,6 +172,7 @@ impl About {
             busy_us: self.busy_ns.load(Ordering::Relaxed) / 1000,
             failures: self.failures.load(Ordering::Relaxed),
             last_error: self.last_error.lock().clone(),
+            breaker: self.breaker.state(),
             rejected,
         }
     }

@@ -12,7 +12,7 @@ use std::{
 
 use bytesize::ByteSize;
 use deja_cache::CacheLimits;
-use deja_policy::{Limits, PluginChoice, PluginSettings};
+use deja_policy::{BreakerLimits, Limits, PluginChoice, PluginSettings};
 use deja_proxy::{ProxySettings, ServerSettings};
 use serde_json::Value;
 use toml::de::DeTable;
@@ -195,6 +195,9 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
 
     let mut section = file.section("plugins");
     let dir = folder.join(section.get("dir", PathBuf::from("plugins")));
+    let cache_dir = section
+        .optional("cache_dir")
+        .map(|dir: PathBuf| folder.join(dir));
     let limits = plugin_limits(&mut section);
     section.finish();
 
@@ -205,6 +208,7 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
         .collect();
     let plugins = PluginSettings {
         dir: Some(dir),
+        cache_dir: cache_dir.or_else(standard_cache_dir),
         keyers: if file.has("keyer") {
             keyers
         } else {
@@ -237,7 +241,24 @@ fn plugin_limits(section: &mut Section<'_>) -> Limits {
         component_bytes: section
             .get("max_file", ByteSize::b(standard.component_bytes))
             .as_u64(),
+        breaker: breaker_limits(section, standard.breaker),
         ..standard
+    }
+}
+
+fn breaker_limits(section: &mut Section<'_>, standard: BreakerLimits) -> BreakerLimits {
+    BreakerLimits {
+        failures: section.get("max_failures", standard.failures),
+        first_pause: section.get("first_pause", standard.first_pause),
+        longest_pause: section.get("longest_pause", standard.longest_pause),
+    }
+}
+
+/// Below `$DEJA_HOME` if that is set, as `cargo xtask` does, and otherwise where the system has it.
+fn standard_cache_dir() -> Option<PathBuf> {
+    match std::env::var_os("DEJA_HOME") {
+        Some(home) => Some(Path::new(&home).join("compiled")),
+        None => Some(dirs::cache_dir()?.join("deja")),
     }
 }
 
@@ -399,6 +420,20 @@ mod tests {
         assert_eq!(config.plugins.keyers[1].config, settings);
         assert_eq!(config.plugins.eviction.name, "sieve");
         assert_eq!(config.plugins.stats.name, "mine");
+    }
+
+    #[test]
+    fn how_plugins_are_kept_and_left_alone_can_be_set() {
+        let text = "[plugins]\ncache_dir = \"compiled\"\nmax_failures = 3\n\
+                    first_pause = \"1s\"\nlongest_pause = \"2s\"\n";
+        let plugins = parse(text).expect("it is right").plugins;
+        assert_eq!(plugins.cache_dir, Some("/etc/deja/compiled".into()));
+        let breaker = BreakerLimits {
+            failures: 3,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(2),
+        };
+        assert_eq!(plugins.limits.breaker, breaker);
     }
 
     #[test]

@@ -114,7 +114,7 @@ fn identity_tells_code_and_settings_apart() {
 #[test]
 fn what_is_no_keyer_is_refused_with_its_reason() {
     let trap = guests::keyer("unreachable");
-    let cases: [(&str, Vec<u8>, &str); 13] = [
+    let cases: [(&str, Vec<u8>, &str); 14] = [
         ("text", b"hello, world".to_vec(), "it is not webassembly"),
         ("empty", Vec::new(), "it is empty"),
         (
@@ -141,6 +141,11 @@ fn what_is_no_keyer_is_refused_with_its_reason() {
             "later",
             guests::keyer_for("2.0.0"),
             "it is built for deja:policy@2.0.0, and this host speaks deja:policy@1.0.0",
+        ),
+        (
+            "little-later",
+            guests::keyer_for("1.1.0"),
+            "it is built for deja:policy@1.1.0, and this host speaks deja:policy@1.0.0",
         ),
         (
             "greedy",

@@ -2,8 +2,9 @@
 
 #![allow(missing_docs)]
 
+use deja_guests as guests;
+
 mod claude_code;
-mod guests;
 mod inspecting;
 mod keyers;
 mod loading;

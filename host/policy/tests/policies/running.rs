@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use deja_cache::{PolicyError, PolicyFailure};
 use deja_policy::PluginKind;
 
 use crate::guests::{self, keyer_that_then};
@@ -18,8 +19,8 @@ fn fails_once(component: &[u8], reason: &str) {
     let error = keyer.decide(&request("?")).expect_err("fails");
     assert!(error.message.contains(reason), "{error}");
     assert_eq!(
-        (error.plugin.as_str(), error.state_lost),
-        ("hostile", false)
+        (error.plugin.as_str(), error.failure),
+        ("hostile", PolicyFailure::Broken)
     );
     assert_eq!(edits(&*keyer), 0, "a fresh instance decides");
     let status = &host.status()[0];
@@ -100,10 +101,12 @@ fn an_eviction_policy_that_traps_says_that_it_forgot_and_goes_on() {
     let mut eviction = host.load().expect("loads").eviction;
     eviction.on_insert(&entry(1)).expect("inserts");
     let error = eviction.on_insert(&entry(666)).expect_err("traps");
-    assert!(error.state_lost, "{error}");
-    eviction
-        .on_insert(&entry(2))
-        .expect("a fresh instance inserts");
+    assert_eq!(error.failure, PolicyFailure::Broken, "{error}");
+    let again = || eviction.on_insert(&entry(2));
+    let left_alone = |error: &PolicyError| error.failure == PolicyFailure::LeftAlone;
+    let recovered =
+        std::iter::repeat_with(again).find(|told| !told.as_ref().is_err_and(left_alone));
+    assert_eq!(recovered, Some(Ok(())), "a fresh instance inserts");
     let status = host.status();
     let status = status
         .iter()

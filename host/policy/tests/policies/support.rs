@@ -56,6 +56,7 @@ impl Folder {
     ) -> Arc<PluginHost> {
         PluginHost::new(PluginSettings {
             dir: Some(self.path()),
+            cache_dir: None,
             keyers: vec![keyer],
             eviction: PluginChoice::new(eviction),
             stats: PluginChoice::new(stats),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 
 use deja_cache::{Gauges, Sample};
-use deja_policy::PluginStatus;
+use deja_policy::{BreakerState, PluginStatus};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -16,7 +16,7 @@ use prometheus_client::{
 };
 
 /// Names that are the host's own. A stats component cannot speak for it.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 13] = [
     "deja_requests",
     "deja_request_duration_seconds",
     "deja_time_to_first_token_seconds",
@@ -26,6 +26,7 @@ const RESERVED: [&str; 12] = [
     "deja_cache_bytes",
     "deja_cache_evictions",
     "deja_plugin_calls",
+    "deja_plugin_left_alone",
     "deja_plugin_failures",
     "deja_plugin_seconds",
     "deja_worker_restarts",
@@ -97,12 +98,17 @@ fn register_plugins(registry: &mut Registry, plugins: Vec<PluginStatus>) {
     let calls = Family::<PluginLabels, Counter>::default();
     let failures = Family::<PluginLabels, Counter>::default();
     let seconds = Family::<PluginLabels, Counter<f64, AtomicU64>>::default();
+    let left_alone = Family::<PluginLabels, Gauge>::default();
     for status in plugins {
         let labels = PluginLabels {
             plugin: status.name,
             kind: status.kind.to_string(),
         };
         calls.get_or_create(&labels).inc_by(status.calls);
+        let is_left_alone = status.breaker != BreakerState::Closed;
+        left_alone
+            .get_or_create(&labels)
+            .inc_by(is_left_alone.into());
         failures.get_or_create(&labels).inc_by(status.failures);
         let busy = std::time::Duration::from_micros(status.busy_us);
         seconds.get_or_create(&labels).inc_by(busy.as_secs_f64());
@@ -110,8 +116,13 @@ fn register_plugins(registry: &mut Registry, plugins: Vec<PluginStatus>) {
     registry.register("plugin_calls", "Calls into a plugin", calls);
     registry.register(
         "plugin_failures",
-        "Calls into a plugin that failed",
+        "Calls into a plugin that failed, or whose answers were of no use",
         failures,
+    );
+    registry.register(
+        "plugin_left_alone",
+        "Whether a plugin is left alone because it failed",
+        left_alone,
     );
     registry.register_with_unit("plugin", "Time spent in a plugin", Unit::Seconds, seconds);
 }

@@ -7,7 +7,7 @@
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-const CONTRACT: &str = include_str!("../../../../wit/deja-policy.wit");
+const CONTRACT: &str = include_str!("../../../wit/deja-policy.wit");
 
 /// What all of them have.
 const COMMON: &str = r#"
@@ -28,7 +28,8 @@ const CONFIGURE: &str = r#"
 
 /// A keyer whose second call in one instance, the first after the self-test, runs these
 /// instructions first.
-pub(crate) fn keyer_that_then(instructions: &str) -> Vec<u8> {
+#[must_use]
+pub fn keyer_that_then(instructions: &str) -> Vec<u8> {
     keyer(&format!(
         "(global.set $calls (i32.add (global.get $calls) (i32.const 1)))
          (if (i32.eq (global.get $calls) (i32.const 2)) (then {instructions}))"
@@ -36,7 +37,8 @@ pub(crate) fn keyer_that_then(instructions: &str) -> Vec<u8> {
 }
 
 /// A keyer that runs these instructions before it answers.
-pub(crate) fn keyer(instructions: &str) -> Vec<u8> {
+#[must_use]
+pub fn keyer(instructions: &str) -> Vec<u8> {
     component(
         CONTRACT,
         "keyer-plugin",
@@ -45,7 +47,8 @@ pub(crate) fn keyer(instructions: &str) -> Vec<u8> {
 }
 
 /// A keyer with a `configure` of its own.
-pub(crate) fn keyer_that_configures_by(instructions: &str) -> Vec<u8> {
+#[must_use]
+pub fn keyer_that_configures_by(instructions: &str) -> Vec<u8> {
     let configure = format!(
         r#"(func (export "deja:policy/plugin@1.0.0#configure") (param i32 i32) (result i32)
             {instructions} (i32.const 0))"#
@@ -70,7 +73,7 @@ fn keyer_module(configure: &str, decide: &str) -> String {
 }
 
 /// Instructions that answer with a recipe of 100,000 tags, each the same half megabyte of memory.
-pub(crate) const HUGE_ANSWER: &str = r"
+pub const HUGE_ANSWER: &str = r"
     (local $tag i32)
     (drop (memory.grow (i32.const 15)))
     (local.set $tag (i32.const 8192))
@@ -84,7 +87,8 @@ pub(crate) const HUGE_ANSWER: &str = r"
     (return (i32.const 1024))";
 
 /// An eviction policy that traps when it is told of entry 666.
-pub(crate) fn eviction_that_fears_666() -> Vec<u8> {
+#[must_use]
+pub fn eviction_that_fears_666() -> Vec<u8> {
     let module = format!(
         r#"(module
             (import "[export]deja:policy/eviction@1.0.0" "[resource-new]policy"
@@ -110,7 +114,8 @@ pub(crate) fn eviction_that_fears_666() -> Vec<u8> {
 }
 
 /// A stats component that reports this text.
-pub(crate) fn stats_that_report(report: &str) -> Vec<u8> {
+#[must_use]
+pub fn stats_that_report(report: &str) -> Vec<u8> {
     let length = report.len();
     let report = report.replace('"', "\\22");
     let module = format!(
@@ -138,14 +143,16 @@ pub(crate) fn stats_that_report(report: &str) -> Vec<u8> {
 }
 
 /// A keyer for another version of the contract.
-pub(crate) fn keyer_for(version: &str) -> Vec<u8> {
+#[must_use]
+pub fn keyer_for(version: &str) -> Vec<u8> {
     let contract = CONTRACT.replace("deja:policy@1.0.0", &format!("deja:policy@{version}"));
     let module = keyer_module(CONFIGURE, "").replace("@1.0.0", &format!("@{version}"));
     component(&contract, "keyer-plugin", &module)
 }
 
 /// A component that wants to know the time.
-pub(crate) fn with_a_forbidden_import() -> Vec<u8> {
+#[must_use]
+pub fn with_a_forbidden_import() -> Vec<u8> {
     let world = "world greedy { import clock: interface { now: func() -> u64; } \
                  include keyer-plugin; }";
     let module = format!(
@@ -156,17 +163,20 @@ pub(crate) fn with_a_forbidden_import() -> Vec<u8> {
 }
 
 /// A component that neither wants nor gives anything.
-pub(crate) fn empty_component() -> Vec<u8> {
+#[must_use]
+pub fn empty_component() -> Vec<u8> {
     wat::parse_str("(component)").expect("is WebAssembly text")
 }
 
 /// A core module.
-pub(crate) fn core_module() -> Vec<u8> {
+#[must_use]
+pub fn core_module() -> Vec<u8> {
     wat::parse_str("(module)").expect("is WebAssembly text")
 }
 
 /// The same component with other bytes: nobody reads the custom section added to it.
-pub(crate) fn variant(component: &[u8], number: u8) -> Vec<u8> {
+#[must_use]
+pub fn variant(component: &[u8], number: u8) -> Vec<u8> {
     [component, &[0, 2, 1, number]].concat()
 }
 

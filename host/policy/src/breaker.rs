@@ -1,0 +1,214 @@
+//! Leaves a plugin alone that fails again and again, and lets it try now and then.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// When a plugin is left alone, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerLimits {
+    /// Failures in a row after which a keyer is left alone. The others are left alone after one:
+    /// it costs them all that they know.
+    pub failures: u32,
+    /// How long it is left alone the first time. Each time that it fails soon after, it is twice as
+    /// long.
+    pub first_pause: Duration,
+    /// How long it is left alone at most.
+    pub longest_pause: Duration,
+}
+
+impl Default for BreakerLimits {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            first_pause: Duration::from_millis(250),
+            longest_pause: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Whether a plugin is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BreakerState {
+    /// It is.
+    Closed,
+    /// It is left alone.
+    Open,
+    /// It was left alone, and is asked once to see whether it works again.
+    Probing,
+}
+
+/// The circuit breaker of one plugin.
+pub(crate) struct Breaker {
+    limits: BreakerLimits,
+    /// Whether all is well, so that a call need not take the lock.
+    calm: AtomicBool,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    phase: Phase,
+    /// Failures since the last success.
+    failures: u32,
+    /// The last pause; zero before the first.
+    pause: Duration,
+}
+
+enum Phase {
+    Closed { since: Instant },
+    Open { until: Instant },
+    Probing { until: Instant },
+}
+
+impl Breaker {
+    pub(crate) fn new(limits: BreakerLimits) -> Self {
+        let inner = Inner {
+            phase: Phase::Closed {
+                since: Instant::now(),
+            },
+            failures: 0,
+            pause: Duration::ZERO,
+        };
+        Self {
+            limits,
+            calm: AtomicBool::new(true),
+            inner: Mutex::new(inner),
+        }
+    }
+
+    /// Whether the plugin may be called now. After each pause one call may, as a probe; should
+    /// nobody hear of it again, another may after the same time.
+    pub(crate) fn admits(&self, now: Instant) -> bool {
+        if self.calm.load(Ordering::Relaxed) {
+            return true;
+        }
+        let mut inner = self.inner.lock();
+        match inner.phase {
+            Phase::Closed { .. } => true,
+            Phase::Open { until } | Phase::Probing { until } if now < until => false,
+            Phase::Open { .. } | Phase::Probing { .. } => {
+                let until = now + inner.pause;
+                inner.phase = Phase::Probing { until };
+                true
+            }
+        }
+    }
+
+    /// A call went well. One that began before the plugin was left alone proves nothing.
+    pub(crate) fn succeeded(&self, now: Instant) {
+        if self.calm.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut inner = self.inner.lock();
+        match inner.phase {
+            Phase::Closed { .. } => {}
+            Phase::Probing { .. } => inner.phase = Phase::Closed { since: now },
+            Phase::Open { .. } => return,
+        }
+        inner.failures = 0;
+        self.calm.store(true, Ordering::Relaxed);
+    }
+
+    /// A call failed. Returns how long the plugin is left alone, if that begins now.
+    pub(crate) fn failed(&self, now: Instant) -> Option<Duration> {
+        let mut inner = self.inner.lock();
+        self.calm.store(false, Ordering::Relaxed);
+        inner.failures = inner.failures.saturating_add(1);
+        let longest = self.limits.longest_pause;
+        let first = self.limits.first_pause.min(longest);
+        let longer = inner.pause.saturating_mul(2).max(first).min(longest);
+        inner.pause = match inner.phase {
+            Phase::Open { .. } => return None,
+            Phase::Closed { .. } if inner.failures < self.limits.failures => return None,
+            Phase::Closed { since } if now >= since + inner.pause => first,
+            Phase::Closed { .. } | Phase::Probing { .. } => longer,
+        };
+        inner.phase = Phase::Open {
+            until: now + inner.pause,
+        };
+        Some(inner.pause)
+    }
+
+    pub(crate) fn state(&self) -> BreakerState {
+        match self.inner.lock().phase {
+            Phase::Closed { .. } => BreakerState::Closed,
+            Phase::Open { .. } => BreakerState::Open,
+            Phase::Probing { .. } => BreakerState::Probing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: BreakerLimits = BreakerLimits {
+        failures: 2,
+        first_pause: Duration::from_secs(1),
+        longest_pause: Duration::from_secs(3),
+    };
+
+    #[test]
+    fn failures_in_a_row_open_it_and_a_good_probe_closes_it() {
+        let (breaker, start) = (Breaker::new(LIMITS), Instant::now());
+        assert_eq!(breaker.failed(start), None);
+        breaker.succeeded(start);
+        assert_eq!(breaker.failed(start), None, "not in a row");
+        assert_eq!(breaker.failed(start), Some(Duration::from_secs(1)));
+        assert_eq!(breaker.failed(start), None, "it began before");
+        breaker.succeeded(start);
+        assert_eq!(breaker.state(), BreakerState::Open);
+        assert!(!breaker.admits(start));
+
+        let later = start + LIMITS.first_pause;
+        assert!(breaker.admits(later) && !breaker.admits(later), "one probe");
+        assert_eq!(breaker.state(), BreakerState::Probing);
+        breaker.succeeded(later);
+        assert!(breaker.admits(later) && breaker.admits(later));
+        assert_eq!(breaker.state(), BreakerState::Closed);
+    }
+
+    #[test]
+    fn who_fails_again_soon_waits_longer_up_to_a_limit() {
+        let breaker = Breaker::new(LIMITS);
+        let mut now = Instant::now();
+        breaker.failed(now);
+        assert_eq!(breaker.failed(now), Some(Duration::from_secs(1)));
+        for pause in [2, 3, 3] {
+            now += Duration::from_secs(3);
+            assert!(breaker.admits(now));
+            assert_eq!(breaker.failed(now), Some(Duration::from_secs(pause)));
+        }
+        now += Duration::from_secs(3);
+        assert!(breaker.admits(now));
+        breaker.succeeded(now);
+        breaker.failed(now);
+        assert_eq!(
+            breaker.failed(now),
+            Some(Duration::from_secs(3)),
+            "it worked for too short"
+        );
+        now += Duration::from_secs(3);
+        assert!(breaker.admits(now));
+        breaker.succeeded(now);
+        now += Duration::from_secs(3);
+        breaker.failed(now);
+        assert_eq!(
+            breaker.failed(now),
+            Some(Duration::from_secs(1)),
+            "it had worked for long"
+        );
+    }
+
+    #[test]
+    fn a_probe_that_nobody_hears_of_again_is_followed_by_another() {
+        let (breaker, start) = (Breaker::new(LIMITS), Instant::now());
+        breaker.failed(start);
+        breaker.failed(start);
+        assert!(breaker.admits(start + Duration::from_secs(1)));
+        assert!(breaker.admits(start + Duration::from_secs(2)));
+    }
+}
