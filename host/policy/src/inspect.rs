@@ -70,7 +70,7 @@ struct Specimen {
 impl Inspector {
     /// Starts the runtime.
     pub fn new(limits: Limits) -> Result<Self, PluginError> {
-        let runtime = Runtime::start(limits)?;
+        let runtime = Runtime::start(limits, None)?;
         Ok(Self { runtime })
     }
 
@@ -135,7 +135,13 @@ impl Inspector {
         let (choice, artifact) = (&specimen.choice, &specimen.artifact);
         let blueprint = Blueprint::<I>::new(&self.runtime, choice, artifact)?;
         let descriptor = blueprint.describe()?;
-        let about = Arc::new(About::new(I::KIND, &choice.name, &descriptor, artifact));
+        let about = Arc::new(About::new(
+            I::KIND,
+            &choice.name,
+            &descriptor,
+            artifact,
+            self.runtime.limits.breaker,
+        ));
         let outcome = blueprint
             .instantiate()
             .and_then(|_| test(blueprint, about).map_err(|error| Problem::SelfTest(error.message)));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deja_cache::{Decision, KeyRequest, Keyer, PolicyError};
+use deja_cache::{Decision, KeyRequest, Keyer, PolicyError, PolicyFailure};
 use parking_lot::Mutex;
 
 use crate::blueprint::{Blueprint, Instance};
@@ -49,7 +49,7 @@ impl LoneKeyer {
         PolicyError {
             plugin: self.name.clone(),
             message,
-            state_lost: false,
+            failure: PolicyFailure::Broken,
         }
     }
 }
