@@ -47,7 +47,7 @@ fn what_is_no_plugin_is_found_fault_with() {
     assert!(matches!(refused(b""), Problem::Empty));
     assert!(matches!(refused(b"text"), Problem::NotWasm));
     assert!(matches!(refused(b"\0asm\x01\0\0\0"), Problem::CoreModule));
-    let nothing = wat::parse_str("(component)").expect("it parses");
+    let nothing = deja_guests::empty_component();
     assert!(matches!(refused(&nothing), Problem::WrongWorld { .. }));
 }
 
