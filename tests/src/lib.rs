@@ -5,6 +5,7 @@
 
 mod api;
 mod log;
+mod program;
 mod python;
 mod server;
 mod stream;
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::time::{interval, timeout};
 
 pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
+pub use program::{deja_command, printed};
 pub use python::{python, python_server};
 pub use server::{Deja, Setup, cache_status, required, whole};
 pub use stream::{Frames, Streamed, streamed};
