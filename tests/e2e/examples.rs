@@ -42,7 +42,7 @@ async fn decides(example: &str) {
     let test = ["plugin", "test", &component, "--requests", "../requests"];
     let found = deja(&test, &folder).await;
     for line in [
-        "decisions      3 cached, 0 looked up only, 0 bypassed",
+        "decisions      3 cached, 0 looked up only, 0 bypassed, 0 failed",
         "rule case: 2 edits in 2 requests",
         "rule drop: 2 edits in 2 requests",
         "keys           2; 3 without this keyer",

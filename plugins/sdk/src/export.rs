@@ -122,9 +122,8 @@ macro_rules! export_keyer {
         }
 
         #[cfg(not(target_family = "wasm"))]
-        const _: fn(
-            &$crate::keyer::Request,
-        ) -> Result<$crate::keyer::Decision, String> = <$plugin as $crate::keyer::Keyer>::decide;
+        const _: fn(&$crate::keyer::Request) -> Result<$crate::keyer::Decision, String> =
+            <$plugin as $crate::keyer::Keyer>::decide;
 
         $crate::export_plugin!(keyer, $plugin, $schema, $configure);
     };
