@@ -2,6 +2,7 @@
 
 mod admin;
 mod answers;
+mod authors;
 mod backends;
 mod bad_input;
 mod cache_control;
@@ -10,6 +11,7 @@ mod clients;
 mod coalescing;
 mod configuration;
 mod cors;
+mod examples;
 mod keep_alive;
 mod limits;
 mod logs;

@@ -6,6 +6,7 @@
 mod api;
 mod client;
 mod log;
+mod program;
 mod python;
 mod server;
 mod stream;
@@ -18,6 +19,7 @@ use tokio::time::{interval, timeout};
 
 pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
 pub use client::{client, client_builder};
+pub use program::{deja_command, printed};
 pub use python::{python, python_server};
 pub use server::{Deja, Setup, cache_status, required, whole};
 pub use stream::{Frames, Streamed, streamed};

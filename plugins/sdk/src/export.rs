@@ -121,6 +121,10 @@ macro_rules! export_keyer {
             }
         }
 
+        #[cfg(not(target_family = "wasm"))]
+        const _: fn(&$crate::keyer::Request) -> Result<$crate::keyer::Decision, String> =
+            <$plugin as $crate::keyer::Keyer>::decide;
+
         $crate::export_plugin!(keyer, $plugin, $schema, $configure);
     };
 }
@@ -171,7 +175,13 @@ macro_rules! export_plugin {
             }
         }
 
-        // Other linkers do not know what to do with the contract's names.
+        // Other linkers do not know what to do with the contract's names. What is exported counts
+        // as used all the same.
+        #[cfg(not(target_family = "wasm"))]
+        const _: (fn() -> $crate::Descriptor, fn(String) -> Result<(), String>) = (
+            <$plugin as $crate::Plugin>::describe,
+            <$plugin as $crate::Plugin>::configure,
+        );
         #[cfg(target_family = "wasm")]
         $crate::bindings::plugin::export!($plugin with_types_in $crate::bindings::plugin);
         #[cfg(target_family = "wasm")]

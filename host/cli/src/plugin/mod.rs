@@ -12,6 +12,8 @@ mod trial_report;
 
 use clap::Subcommand;
 
+use crate::{config::LogFormat, log};
+
 /// What is to be done about a plugin.
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -28,8 +30,9 @@ pub(crate) enum Command {
     List(list::Arguments),
 }
 
-/// Does it.
+/// Does it. What the plugin logs meanwhile is on standard error.
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+    log::start(LogFormat::Human);
     match command {
         Command::New(arguments) => new::run(arguments),
         Command::Build(arguments) => build::run(arguments),

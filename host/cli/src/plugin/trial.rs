@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
-use deja_cache::{Key, KeyRequest, Keyed, Keyer, KeyerChain, Scope};
+use deja_cache::{BypassReason, Key, KeyRequest, Keyed, Keyer, KeyerChain, Scope};
 use deja_policy::{Inspector, Limits, LoneKeyer};
 
 use super::{recorded, settings::Settings};
@@ -40,8 +40,10 @@ pub(crate) struct Findings {
     pub(crate) cached: usize,
     /// How many are looked up only.
     pub(crate) looked_up: usize,
-    /// How many leave the cache out, by the reason.
+    /// How many leave the cache out because the keyer says so, by its reason.
     pub(crate) bypassed: BTreeMap<String, usize>,
+    /// How many leave the cache out because the keyer fails, by the error.
+    pub(crate) failed: BTreeMap<String, usize>,
     /// Edits, and requests with one, by rule.
     pub(crate) edits: BTreeMap<String, Edits>,
     /// How many keys they have.
@@ -75,6 +77,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         .with_context(|| format!("{} cannot be tested", arguments.file.display()))?;
     let findings = try_out(keyer, &requests, arguments.rounds)?;
     print!("{findings}");
+    if !findings.failed.is_empty() {
+        bail!("the keyer fails");
+    }
     if !findings.undecided.is_empty() {
         bail!("the keyer is not deterministic: the same request must get the same decision");
     }
@@ -113,7 +118,13 @@ impl Findings {
             match consultation.keyed {
                 Keyed::Cache(ticket) if ticket.store => self.cached += 1,
                 Keyed::Cache(_) => self.looked_up += 1,
-                Keyed::Bypass(reason) => *self.bypassed.entry(reason.to_string()).or_default() += 1,
+                Keyed::Bypass(reason) => {
+                    let counts = match reason {
+                        BypassReason::Asked(_) => &mut self.bypassed,
+                        _ => &mut self.failed,
+                    };
+                    *counts.entry(reason.to_string()).or_default() += 1;
+                }
             }
             let rules = consultation.edits.into_iter().map(|(_, edit)| edit.rule);
             self.count(rules);
@@ -221,12 +232,9 @@ mod tests {
             (findings.requests, findings.cached, findings.keys),
             (3, 2, 1)
         );
-        let (reason, count) = findings
-            .bypassed
-            .first_key_value()
-            .expect("one has no user");
+        let (error, count) = findings.failed.first_key_value().expect("one has no user");
         assert_eq!(
-            (reason.as_str(), *count),
+            (error.as_str(), *count),
             ("rule user: nothing stands at `/user`", 1)
         );
         let edits = Edits {

@@ -15,13 +15,18 @@ impl Display for Findings {
             cached, looked_up, ..
         } = self;
         let bypassed: usize = self.bypassed.values().sum();
+        let failed: usize = self.failed.values().sum();
         writeln!(f, "requests       {}", self.requests)?;
         writeln!(
             f,
-            "decisions      {cached} cached, {looked_up} looked up only, {bypassed} bypassed"
+            "decisions      {cached} cached, {looked_up} looked up only, {bypassed} bypassed, \
+             {failed} failed"
         )?;
         for (reason, count) in &self.bypassed {
             writeln!(f, "  bypassed {count}: {reason}")?;
+        }
+        for (error, count) in &self.failed {
+            writeln!(f, "  failed {count}: {error}")?;
         }
         for (rule, Edits { edits, requests }) in &self.edits {
             writeln!(f, "  rule {rule}: {edits} edits in {requests} requests")?;
@@ -91,7 +96,7 @@ mod tests {
         assert_eq!(
             findings.to_string(),
             "requests       3\n\
-             decisions      2 cached, 0 looked up only, 1 bypassed\n  \
+             decisions      2 cached, 0 looked up only, 1 bypassed, 0 failed\n  \
              bypassed 1: too hot\n  \
              rule user: 4 edits in 2 requests\n\
              keys           1; 3 without this keyer\n\
