@@ -5,8 +5,10 @@
 use deja_guests as guests;
 
 mod claude_code;
+mod hostile;
 mod loading;
 mod log;
 mod reload;
 mod running;
 mod support;
+mod wasi;
