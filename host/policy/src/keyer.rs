@@ -24,6 +24,8 @@ pub(crate) struct WasmKeyer {
 struct Warm {
     instance: Instance<GuestIndices>,
     calls: u64,
+    /// Bytes of memory that it held before the first call.
+    memory_at_start: usize,
 }
 
 impl WasmKeyer {
@@ -43,7 +45,7 @@ impl WasmKeyer {
         match idle {
             Some(warm) => Ok(warm),
             None => match self.blueprint.instantiate() {
-                Ok(instance) => Ok(Warm { instance, calls: 0 }),
+                Ok(instance) => Ok(Warm::new(instance)),
                 Err(problem) => Err(self.about.failed(&chain(&problem))),
             },
         }
@@ -87,6 +89,14 @@ impl Keyer for WasmKeyer {
 }
 
 impl Warm {
+    fn new(instance: Instance<GuestIndices>) -> Self {
+        Self {
+            memory_at_start: instance.store.data().memory_bytes(),
+            instance,
+            calls: 0,
+        }
+    }
+
     /// One decision, or the keyer's own word that it cannot make one.
     fn decide(&mut self, request: &KeyRequest) -> Result<Result<Decision, String>, Fault> {
         self.calls += 1;
@@ -98,9 +108,10 @@ impl Warm {
         Ok(decision?.map(Decision::from))
     }
 
-    /// Whether it may answer again. A guest's memory only ever grows.
+    /// Whether it may answer again. A guest's memory only ever grows; how much a language runtime
+    /// takes from the start is no fault of its.
     fn is_fit(&self, limits: &Limits) -> bool {
-        self.calls < limits.calls_per_instance
-            && self.instance.store.data().memory_bytes() < limits.retire_memory_bytes
+        let grown = self.instance.store.data().memory_bytes() - self.memory_at_start;
+        self.calls < limits.calls_per_instance && grown < limits.retire_memory_bytes
     }
 }

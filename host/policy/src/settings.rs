@@ -69,7 +69,7 @@ pub struct Limits {
     pub component_bytes: u64,
     /// Calls after which a keyer's instance is replaced by a fresh one.
     pub calls_per_instance: u64,
-    /// Bytes of memory from which on a keyer's instance is replaced after its call.
+    /// Bytes by which a keyer's instance may grow before it is replaced after its call.
     pub retire_memory_bytes: usize,
     /// Instances of one keyer that are kept for the next call.
     pub idle_instances: usize,

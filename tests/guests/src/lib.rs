@@ -4,27 +4,32 @@
 //! lists, and for the first case of every variant: a keyer that does nothing answers `cache` with an
 //! empty recipe.
 
+mod edits;
+mod eviction;
+mod stats;
+mod wasi;
+
+pub use edits::{Edit, keyer_that_edits};
+pub use eviction::{eviction_that_fears_666, eviction_whose};
+pub use stats::{stats_that_report, stats_whose};
+pub use wasi::keyer_with_wasi;
+
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 const CONTRACT: &str = include_str!("../../../wit/deja-policy.wit");
 
-/// What all of them have.
-const COMMON: &str = r#"
+/// What all of them have. The host hands over one list or text in a call at most, so each may lie at
+/// the same place.
+const MEMORY: &str = r#"
     (memory (export "memory") 1)
-    (global $heap (mut i32) (i32.const 4096))
-    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
-        (local $place i32)
-        (local.set $place (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
-        (global.set $heap (i32.add (local.get $place) (local.get 3)))
-        (local.get $place))
-    (func (export "deja:policy/plugin@1.0.0#describe") (result i32) (i32.const 0))
-"#;
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 16384))"#;
 
-const CONFIGURE: &str = r#"
+/// What most of them have.
+const PLUGIN: &str = r#"
+    (func (export "deja:policy/plugin@1.0.0#describe") (result i32) (i32.const 0))
     (func (export "deja:policy/plugin@1.0.0#configure") (param i32 i32) (result i32)
-        (i32.const 0))
-"#;
+        (i32.const 0))"#;
 
 /// A keyer whose second call in one instance, the first after the self-test, runs these
 /// instructions first.
@@ -42,111 +47,125 @@ pub fn keyer(instructions: &str) -> Vec<u8> {
     component(
         CONTRACT,
         "keyer-plugin",
-        &keyer_module(CONFIGURE, instructions),
+        &keyer_module(PLUGIN, instructions),
     )
 }
 
-/// A keyer with a `configure` of its own.
+/// A keyer that runs these instructions when it is configured.
 #[must_use]
 pub fn keyer_that_configures_by(instructions: &str) -> Vec<u8> {
-    let configure = format!(
-        r#"(func (export "deja:policy/plugin@1.0.0#configure") (param i32 i32) (result i32)
-            {instructions} (i32.const 0))"#
-    );
-    component(CONTRACT, "keyer-plugin", &keyer_module(&configure, ""))
+    let signature = "(param i32 i32) (result i32)";
+    let plugin = PLUGIN.replace(signature, &format!("{signature} {instructions}"));
+    component(CONTRACT, "keyer-plugin", &keyer_module(&plugin, ""))
 }
 
-fn keyer_module(configure: &str, decide: &str) -> String {
+/// A keyer that runs these instructions when it is to say what it is.
+#[must_use]
+pub fn keyer_that_describes_by(instructions: &str) -> Vec<u8> {
+    let name = "describe\") (result i32)";
+    let plugin = PLUGIN.replace(name, &format!("{name} {instructions}"));
+    component(CONTRACT, "keyer-plugin", &keyer_module(&plugin, ""))
+}
+
+/// A keyer that runs these instructions for Anthropic's messages only, and so not in its self-test.
+#[must_use]
+pub fn keyer_for_messages_that(instructions: &str) -> Vec<u8> {
+    keyer(&format!(
+        "(if (i32.eq (call $endpoint (local.get $request)) (i32.const 1)) (then {instructions}))"
+    ))
+}
+
+/// A keyer with these bytes at a place in its memory.
+fn keyer_with_data(place: u32, bytes: &[u8], instructions: &str) -> Vec<u8> {
+    let bytes: Vec<_> = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
+    let data = format!("{PLUGIN} (data (i32.const {place}) \"{}\")", bytes.concat());
+    component(CONTRACT, "keyer-plugin", &keyer_module(&data, instructions))
+}
+
+fn keyer_module(plugin: &str, decide: &str) -> String {
     format!(
         r#"(module
             (import "deja:policy/http-request@1.0.0" "[resource-drop]request"
                 (func $drop (param i32)))
+            (import "deja:policy/http-request@1.0.0" "[method]request.endpoint"
+                (func $endpoint (param i32) (result i32)))
             (import "deja:policy/logging@1.0.0" "log" (func $log (param i32 i32 i32)))
-            {COMMON} {configure}
+            {MEMORY} {plugin}
             (global $calls (mut i32) (i32.const 0))
             (func $deeper (call $deeper))
             (func (export "deja:policy/keyer@1.0.0#decide") (param $request i32) (result i32)
+                (local $n i32)
                 {decide}
                 (call $drop (local.get $request))
                 (i32.const 0)))"#
     )
 }
 
+/// Instructions that never end.
+pub const ENDLESS: &str = "(loop $on (br $on))";
+
+/// Instructions that want ever more memory.
+pub const GREEDY: &str = "(loop $on (drop (memory.grow (i32.const 16))) (br $on))";
+
+/// Instructions of a keyer that calls itself without end.
+pub const BOTTOMLESS: &str = "(call $deeper)";
+
+/// Instructions of a keyer that logs ten million lines.
+pub const CHATTY: &str = "
+    (local.set $n (i32.const 10000000))
+    (loop $on
+        (call $log (i32.const 3) (i32.const 2048) (i32.const 100))
+        (br_if $on (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))";
+
+/// Instructions that answer with a list or text of a gigabyte.
+pub const GIGABYTE: &str = "
+    (i32.store offset=1024 (i32.const 0) (i32.const 4096))
+    (i32.store offset=1028 (i32.const 0) (i32.const 0x40000000))
+    (return (i32.const 1024))";
+
+/// Instructions that answer with a list of this one entry.
+#[must_use]
+pub fn naming(id: u64) -> String {
+    format!(
+        "(i64.store offset=1032 (i32.const 0) (i64.const {id}))
+         (i32.store offset=1024 (i32.const 0) (i32.const 1032))
+         (i32.store offset=1028 (i32.const 0) (i32.const 1))
+         (return (i32.const 1024))"
+    )
+}
+
+/// Instructions that answer with the text `nope`.
+pub const NOT_JSON: &str = "
+    (i32.store offset=3000 (i32.const 0) (i32.const 0x65706f6e))
+    (i32.store offset=1024 (i32.const 0) (i32.const 3000))
+    (i32.store offset=1028 (i32.const 0) (i32.const 4))
+    (return (i32.const 1024))";
+
+/// Instructions that answer with one sample that is not a number.
+pub const NOT_A_NUMBER: &str = "
+    (f64.store offset=3016 (i32.const 0) (f64.const nan))
+    (i32.store offset=2048 (i32.const 0) (i32.const 3000))
+    (i32.store offset=2052 (i32.const 0) (i32.const 1))
+    (return (i32.const 2048))";
+
 /// Instructions that answer with a recipe of 100,000 tags, each the same half megabyte of memory.
 pub const HUGE_ANSWER: &str = r"
-    (local $tag i32)
     (drop (memory.grow (i32.const 15)))
-    (local.set $tag (i32.const 8192))
+    (local.set $n (i32.const 8192))
     (loop $more
-        (i32.store offset=4 (local.get $tag) (i32.const 500000))
-        (local.set $tag (i32.add (local.get $tag) (i32.const 8)))
-        (br_if $more (i32.lt_u (local.get $tag) (i32.const 808192))))
+        (i32.store offset=4 (local.get $n) (i32.const 500000))
+        (local.set $n (i32.add (local.get $n) (i32.const 8)))
+        (br_if $more (i32.lt_u (local.get $n) (i32.const 808192))))
     (i32.store offset=1060 (i32.const 0) (i32.const 8192))
     (i32.store offset=1064 (i32.const 0) (i32.const 100000))
     (call $drop (local.get $request))
     (return (i32.const 1024))";
 
-/// An eviction policy that traps when it is told of entry 666.
-#[must_use]
-pub fn eviction_that_fears_666() -> Vec<u8> {
-    let module = format!(
-        r#"(module
-            (import "[export]deja:policy/eviction@1.0.0" "[resource-new]policy"
-                (func $new (param i32) (result i32)))
-            {COMMON} {CONFIGURE}
-            (func (export "deja:policy/eviction@1.0.0#[constructor]policy")
-                (param i64 i64) (result i32)
-                (call $new (i32.const 1)))
-            (func (export "deja:policy/eviction@1.0.0#[method]policy.on-insert")
-                (param i32 i64 i64 i64 i32 i32 i32 i64)
-                (if (i64.eq (local.get 1) (i64.const 666)) (then unreachable)))
-            (func (export "deja:policy/eviction@1.0.0#[method]policy.on-hit") (param i32 i32 i32))
-            (func (export "deja:policy/eviction@1.0.0#[method]policy.on-remove")
-                (param i32 i64 i32))
-            (func (export "deja:policy/eviction@1.0.0#[method]policy.victims")
-                (param i32 i64 i64) (result i32) (i32.const 0))
-            (func (export "deja:policy/eviction@1.0.0#[method]policy.save")
-                (param i32) (result i32) (i32.const 0))
-            (func (export "deja:policy/eviction@1.0.0#[method]policy.restore")
-                (param i32 i32 i32) (result i32) (i32.const 0)))"#
-    );
-    component(CONTRACT, "eviction-plugin", &module)
-}
-
-/// A stats component that reports this text.
-#[must_use]
-pub fn stats_that_report(report: &str) -> Vec<u8> {
-    let length = report.len();
-    let report = report.replace('"', "\\22");
-    let module = format!(
-        r#"(module
-            (import "[export]deja:policy/stats@1.0.0" "[resource-new]collector"
-                (func $new (param i32) (result i32)))
-            {COMMON} {CONFIGURE}
-            (data (i32.const 1032) "{report}")
-            (func (export "deja:policy/stats@1.0.0#[constructor]collector") (result i32)
-                (call $new (i32.const 1)))
-            (func (export "deja:policy/stats@1.0.0#[method]collector.fold") (param i32 i32 i32))
-            (func (export "deja:policy/stats@1.0.0#[method]collector.report")
-                (param i32 i64 i64 i64 i64 i64 i64) (result i32)
-                (i32.store (i32.const 1024) (i32.const 1032))
-                (i32.store (i32.const 1028) (i32.const {length}))
-                (i32.const 1024))
-            (func (export "deja:policy/stats@1.0.0#[method]collector.samples")
-                (param i32 i64 i64 i64 i64 i64 i64) (result i32) (i32.const 0))
-            (func (export "deja:policy/stats@1.0.0#[method]collector.save")
-                (param i32) (result i32) (i32.const 0))
-            (func (export "deja:policy/stats@1.0.0#[method]collector.restore")
-                (param i32 i32 i32) (result i32) (i32.const 0)))"#
-    );
-    component(CONTRACT, "stats-plugin", &module)
-}
-
 /// A keyer for another version of the contract.
 #[must_use]
 pub fn keyer_for(version: &str) -> Vec<u8> {
     let contract = CONTRACT.replace("deja:policy@1.0.0", &format!("deja:policy@{version}"));
-    let module = keyer_module(CONFIGURE, "").replace("@1.0.0", &format!("@{version}"));
+    let module = keyer_module(PLUGIN, "").replace("@1.0.0", &format!("@{version}"));
     component(&contract, "keyer-plugin", &module)
 }
 
@@ -156,7 +175,7 @@ pub fn with_a_forbidden_import() -> Vec<u8> {
     let world = "world greedy { import clock: interface { now: func() -> u64; } \
                  include keyer-plugin; }";
     let module = format!(
-        r#"(module (import "clock" "now" (func (result i64))) {COMMON} {CONFIGURE}
+        r#"(module (import "clock" "now" (func (result i64))) {MEMORY} {PLUGIN}
             (func (export "deja:policy/keyer@1.0.0#decide") (param i32) (result i32) unreachable))"#
     );
     component(&format!("{CONTRACT}\n{world}"), "greedy", &module)

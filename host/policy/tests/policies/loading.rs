@@ -114,7 +114,7 @@ fn identity_tells_code_and_settings_apart() {
 #[test]
 fn what_is_no_keyer_is_refused_with_its_reason() {
     let trap = guests::keyer("unreachable");
-    let cases: [(&str, Vec<u8>, &str); 14] = [
+    let cases: [(&str, Vec<u8>, &str); 15] = [
         ("text", b"hello, world".to_vec(), "it is not webassembly"),
         ("empty", Vec::new(), "it is empty"),
         (
@@ -161,6 +161,11 @@ fn what_is_no_keyer_is_refused_with_its_reason() {
             "loop",
             guests::keyer("(loop $on (br $on))"),
             "it fails its self-test: no answer within 250ms",
+        ),
+        (
+            "trap-in-describe",
+            guests::keyer_that_describes_by("unreachable"),
+            "it fails in `describe`: wasm trap",
         ),
         (
             "trap-in-configure",

@@ -5,6 +5,7 @@
 use deja_guests as guests;
 
 mod claude_code;
+mod hostile;
 mod inspecting;
 mod keyers;
 mod loading;
@@ -12,3 +13,4 @@ mod log;
 mod reload;
 mod running;
 mod support;
+mod wasi;
