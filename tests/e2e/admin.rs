@@ -222,12 +222,12 @@ async fn status_with(deja: &Deja, headers: &[(&str, &str)]) -> u16 {
 async fn a_bypass_is_explained() {
     // What the keyer says of a long text is over its limit; so it fails, and the cache is left out.
     let settings =
-        "[plugins]\nmax_result = \"4KiB\"\n[[keyer]]\nplugin = \"ignore-case-and-space\"\n";
+        "[plugins]\nmax_result = \"64KiB\"\n[[keyer]]\nplugin = \"ignore-case-and-space\"\n";
     let upstream = Upstream::start(|asked| API.reply(asked, &Answer::text("Yes."))).await;
     let setup = Setup::new(&(upstream.backend(API) + settings));
     setup.drop_plugin("ignore-case-and-space", "ignore-case-and-space");
     let deja = setup.start().await;
-    let long = "Two  words. ".repeat(500);
+    let long = "Two  words. ".repeat(5000);
     let (status, _) = deja.answer(API, &long).await;
     assert!(status.starts_with("deja; fwd=bypass; detail="), "{status}");
     let explained = explain(&deja, &API.question(&long)).await;
