@@ -1,5 +1,5 @@
-//! Hits over a synthetic trace. Those of FIFO, LRU and SIEVE are what libcachesim 0.3.5 counts. It
-//! has other versions of the rest: there the numbers tell that nothing has changed.
+//! Hits over a synthetic trace. Those of FIFO, LRU and SIEVE are what libcachesim 0.3.5 counts. For
+//! the rest it counts others, so there the numbers tell only that nothing has changed.
 
 use deja_eviction::{
     Capacity, Fifo, Gdsf, Lru, Policy, S3Fifo, Shares, Sieve, Simulation, WTinyLfu,
