@@ -1,0 +1,2 @@
+//! The laboratory: measures the past (`analyze`), the present (`bench`, `watch`), and what another
+//! policy would have done (`replay`).
