@@ -95,23 +95,27 @@ impl Answer {
 
 /// The token counts that a document tells.
 fn usage(api: Api, document: &Value) -> Usage {
-    let sum = |fields: &[&str]| {
-        let counts = fields.iter().map(|field| &document["usage"][field]);
+    let sum = |paths: &[&str]| {
+        let counts = paths
+            .iter()
+            .filter_map(|path| document["usage"].pointer(path));
         let sum = counts.filter_map(Value::as_u64).sum::<u64>();
         u32::try_from(sum).unwrap_or(u32::MAX)
     };
     match api {
         Api::OpenAi => Usage {
-            prompt_tokens: sum(&["prompt_tokens"]),
-            completion_tokens: sum(&["completion_tokens"]),
+            prompt_tokens: sum(&["/prompt_tokens"]),
+            cached_tokens: sum(&["/prompt_tokens_details/cached_tokens"]),
+            completion_tokens: sum(&["/completion_tokens"]),
         },
         Api::Anthropic => Usage {
             prompt_tokens: sum(&[
-                "input_tokens",
-                "cache_creation_input_tokens",
-                "cache_read_input_tokens",
+                "/input_tokens",
+                "/cache_creation_input_tokens",
+                "/cache_read_input_tokens",
             ]),
-            completion_tokens: sum(&["output_tokens"]),
+            cached_tokens: sum(&["/cache_read_input_tokens"]),
+            completion_tokens: sum(&["/output_tokens"]),
         },
     }
 }
@@ -267,6 +271,7 @@ mod tests {
         );
         let usage = Usage {
             prompt_tokens: 3,
+            cached_tokens: 2,
             completion_tokens: 4,
         };
         assert_eq!((answer.usage(), again.usage()), (usage, usage));

@@ -2,29 +2,110 @@
 
 use serde::{Deserialize, Serialize};
 
-/// One step of an answer in the making.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One step of the answers in the making.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// The next text, never split inside a character and never empty.
-    Text(String),
-    /// The answer is whole; nothing follows.
-    End {
+    /// The prompt is being read.
+    Progress {
+        /// Tokens that were.
+        processed: u32,
+        /// Tokens of the prompt.
+        total: u32,
+    },
+    /// An answer goes on.
+    Delta {
+        /// Which of the answers that were asked for.
+        choice: u32,
+        /// What it adds.
+        delta: Delta,
+    },
+    /// An answer is whole; it adds nothing more.
+    Finished {
+        /// Which of the answers that were asked for.
+        choice: u32,
         /// Why the model stopped.
         finish: FinishReason,
-        /// What the answer took.
+    },
+    /// All answers are whole; nothing follows.
+    End {
+        /// What they took.
         usage: Usage,
     },
 }
 
+/// What a step adds to an answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delta {
+    /// The next text.
+    Text {
+        /// Never split inside a character, and never empty.
+        text: String,
+        /// The tokens that it came with, if their probabilities are wanted.
+        logprobs: Vec<TokenLogprob>,
+    },
+    /// The next of the model's thoughts, never empty.
+    Reasoning(String),
+    /// A tool call begins.
+    ToolCall {
+        /// Its place among the answer's calls.
+        index: u32,
+        /// What the tool's result is to refer to.
+        id: String,
+        /// The tool.
+        name: String,
+    },
+    /// The next piece of a call's arguments, never empty.
+    ToolArguments {
+        /// The call's place among the answer's calls.
+        index: u32,
+        /// JSON, once all pieces are together.
+        arguments: String,
+    },
+}
+
+impl Delta {
+    /// A text whose probabilities nobody wants.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text {
+            text: text.into(),
+            logprobs: Vec::new(),
+        }
+    }
+}
+
+/// A token of an answer, and how likely it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenLogprob {
+    /// The token.
+    pub token: Candidate,
+    /// The likeliest tokens in its place, the likeliest first: as many as were asked for.
+    pub top: Vec<Candidate>,
+}
+
+/// A token that may stand in a place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Its bytes, which may be a part of a character.
+    pub bytes: Vec<u8>,
+    /// The natural logarithm of its probability, finite; none for the first token of a prompt.
+    pub logprob: Option<f32>,
+}
+
 /// Why a model stopped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
-    /// It said all it had to say, or reached a stop string.
+    /// It said all it had to say.
     Stop,
+    /// It came to this one of the request's stop strings.
+    StopString(String),
     /// It reached the request's token limit, or the end of the context.
     Length,
+    /// It waits for the results of the tools that it called.
+    ToolCalls,
 }
 
 /// Tokens read and written.
@@ -32,6 +113,8 @@ pub enum FinishReason {
 pub struct Usage {
     /// Tokens of the prompt, the chat template's own included.
     pub prompt_tokens: u32,
-    /// Tokens generated, the one that ended the text included.
+    /// Those of them that were not read anew, but known from an earlier request.
+    pub cached_tokens: u32,
+    /// Tokens generated for all answers, those that ended the texts included.
     pub completion_tokens: u32,
 }

@@ -1,6 +1,9 @@
 //! What a client asks of a model, free of any wire format.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Conversation, Sampling};
 
 /// What a model is to continue, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,55 +14,59 @@ pub struct ChatRequest {
     pub prompt: Prompt,
     /// How each token is chosen.
     pub sampling: Sampling,
+    /// What the answer has to be.
+    pub format: Format,
+    /// How many answers are wanted, at least 1.
+    pub choices: u32,
+    /// Whether the tokens' probabilities are wanted, and of how many others in their places.
+    pub logprobs: Option<u8>,
+    /// Whether the answer begins with the prompt, which is a text.
+    pub echo: bool,
     /// The most tokens to generate; without it, as many as the context holds.
     pub max_tokens: Option<u32>,
     /// Texts at which the answer ends; they are not part of it.
     pub stop: Vec<String>,
 }
 
+impl ChatRequest {
+    /// Asks for one answer as the model gives it by itself.
+    #[must_use]
+    pub fn new(prompt: Prompt) -> Self {
+        Self {
+            model: None,
+            prompt,
+            sampling: Sampling::default(),
+            format: Format::Text,
+            choices: 1,
+            logprobs: None,
+            echo: false,
+            max_tokens: None,
+            stop: Vec::new(),
+        }
+    }
+}
+
 /// What comes before an answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
     /// A conversation, never empty, that the model's chat template writes as a text.
-    Conversation(Vec<Message>),
+    Conversation(Conversation),
     /// A text that the model reads as it is.
     Text(String),
 }
 
-/// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// Who speaks.
-    pub role: Role,
-    /// What is said.
-    pub content: String,
-}
-
-/// Who speaks in a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// What an answer has to be.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// The one who sets the rules.
-    #[serde(alias = "developer")]
-    System,
-    /// The one who asks.
-    User,
-    /// The model.
-    Assistant,
-    /// A tool's result.
-    Tool,
-}
-
-/// How each token is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sampling {
-    /// 0 takes the likeliest token; 1 samples from the model's own distribution. From 0 to 2.
-    pub temperature: f32,
-    /// Samples among the likeliest tokens that together have this probability. Above 0, up to 1.
-    pub top_p: f32,
-    /// The same seed gives the same text.
-    pub seed: Option<u64>,
+pub enum Format {
+    /// Any text.
+    #[default]
+    Text,
+    /// A JSON object.
+    JsonObject,
+    /// JSON that this schema allows.
+    JsonSchema(Value),
 }
 
 /// The form in which a client wants its answer.

@@ -75,11 +75,7 @@ fn variable(name: &str) -> PathBuf {
 
 /// Runs the task with the engine's own code, in this process, as `mlx_lm` runs in its own.
 fn run(model: &LanguageModel, task: &Task) -> Times {
-    let greedy = Sampling {
-        temperature: 0.0,
-        top_p: 1.0,
-        seed: None,
-    };
+    let greedy = Sampling::greedy();
     let start = Instant::now();
     let mut first = None;
     let mut tokens = model

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use deja_chat::{Event, FinishReason, Usage};
+use deja_chat::{Delta, Event, FinishReason, Usage};
 
 use crate::{
     EngineError,
@@ -17,7 +17,7 @@ pub(crate) struct AnswerStream<'a> {
     text: TextStream<'a>,
     end_tokens: &'a HashSet<u32>,
     usage: Usage,
-    finish: Option<FinishReason>,
+    finished: bool,
 }
 
 impl<'a> AnswerStream<'a> {
@@ -30,52 +30,61 @@ impl<'a> AnswerStream<'a> {
     ) -> Self {
         let usage = Usage {
             prompt_tokens,
-            completion_tokens: 0,
+            ..Usage::default()
         };
         Self {
             tokens,
             text: TextStream::new(tokenizer, stop),
             end_tokens,
             usage,
-            finish: None,
+            finished: false,
         }
     }
 
-    /// Does one step: at most one token, or one chunk of the prompt. Returns an event if it led to
-    /// one; after [`Event::End`] there are no more.
-    pub(crate) fn step(&mut self) -> Result<Option<Event>, EngineError> {
-        if self.finish.is_none() {
-            let text = self.advance()?;
-            if !text.is_empty() {
-                return Ok(Some(Event::Text(text)));
-            }
+    /// Does one step: at most one token, or one chunk of the prompt. Returns the events that it led
+    /// to; after [`Event::End`] there are no more.
+    pub(crate) fn step(&mut self) -> Result<Vec<Event>, EngineError> {
+        if self.finished {
+            return Ok(Vec::new());
         }
-        Ok(self.finish.map(|finish| Event::End {
-            finish,
-            usage: self.usage,
-        }))
+        let (text, finish) = self.advance()?;
+        let mut events = Vec::new();
+        if !text.is_empty() {
+            events.push(Event::Delta {
+                choice: 0,
+                delta: Delta::text(text),
+            });
+        }
+        if let Some(finish) = finish {
+            self.finished = true;
+            events.push(Event::Finished { choice: 0, finish });
+            events.push(Event::End { usage: self.usage });
+        }
+        Ok(events)
     }
 
-    /// The text of one step.
-    fn advance(&mut self) -> Result<String, EngineError> {
+    /// The text of one step, and why it is the last.
+    fn advance(&mut self) -> Result<(String, Option<FinishReason>), EngineError> {
         match self.tokens.step()? {
-            Step::Prefilled => Ok(String::new()),
+            Step::Prefilled => Ok((String::new(), None)),
             Step::Exhausted => self.last_text(FinishReason::Length),
             Step::Token(token) => {
                 self.usage.completion_tokens += 1;
                 if self.end_tokens.contains(&token) {
                     return self.last_text(FinishReason::Stop);
                 }
-                let Piece { text, stopped } = self.text.push(token)?;
-                self.finish = stopped.then_some(FinishReason::Stop);
-                Ok(text)
+                let Piece { text, stopped_at } = self.text.push(token)?;
+                Ok((text, stopped_at.map(FinishReason::StopString)))
             }
         }
     }
 
-    fn last_text(&mut self, finish: FinishReason) -> Result<String, EngineError> {
-        let Piece { text, stopped } = self.text.finish()?;
-        self.finish = Some(if stopped { FinishReason::Stop } else { finish });
-        Ok(text)
+    fn last_text(
+        &mut self,
+        finish: FinishReason,
+    ) -> Result<(String, Option<FinishReason>), EngineError> {
+        let Piece { text, stopped_at } = self.text.finish()?;
+        let finish = stopped_at.map_or(finish, FinishReason::StopString);
+        Ok((text, Some(finish)))
     }
 }

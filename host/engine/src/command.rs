@@ -14,7 +14,7 @@ pub(crate) enum Command {
     /// Does with a request what its reply tells.
     Ask {
         id: RequestId,
-        request: ChatRequest,
+        request: Box<ChatRequest>,
         reply: Reply,
     },
     /// Nobody waits for this reply any more.

@@ -162,6 +162,7 @@ impl Engine {
 
     fn ask(&self, id: RequestId, request: ChatRequest, reply: Reply) {
         // After a shutdown nobody takes the command: it is dropped, and `reply` with it.
+        let request = Box::new(request);
         let _ = self.commands.send(Command::Ask { id, request, reply });
     }
 
@@ -175,13 +176,13 @@ impl Engine {
 }
 
 impl Generation {
-    /// The next event: texts as they come, then one [`Event::End`]. An error, too, is the last.
+    /// The next event, up to and with [`Event::End`]. An error, too, is the last.
     pub async fn next(&mut self) -> Option<Result<Event, EngineError>> {
         if self.ended {
             return None;
         }
         let event = self.events.recv().await.unwrap_or_else(|| Err(shut_down()));
-        if !matches!(event, Ok(Event::Text(_))) {
+        if matches!(event, Ok(Event::End { .. }) | Err(_)) {
             self.ended = true;
             self.place = None;
         }

@@ -77,8 +77,8 @@ impl LanguageModel {
     /// [`EngineError::Template`] if the template refuses the conversation.
     pub fn prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
         match prompt {
-            Prompt::Conversation(messages) => {
-                self.tokenizer.encode(&self.template.render(messages)?)
+            Prompt::Conversation(conversation) => {
+                self.tokenizer.encode(&self.template.render(conversation)?)
             }
             Prompt::Text(text) => self.tokenizer.encode_whole(text),
         }

@@ -13,7 +13,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 use crate::{EngineError, ModelInfo};
 
 /// The version of every message but the hello.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// No frame is longer: it is far above any context, and bounds what a broken peer can cost.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
@@ -80,44 +80,82 @@ pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use deja_chat::{FinishReason, Message, Prompt, Role, Sampling, Usage};
-    use proptest::prelude::*;
+    use deja_chat::{
+        Candidate, Conversation, Delta, FinishReason, Format, Message, Prompt, Role, Sampling,
+        TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
+    };
+    use proptest::{
+        collection::{btree_map, vec},
+        option,
+        prelude::*,
+    };
+    use serde_json::json;
     use tokio_util::codec::{Decoder, Encoder};
 
     use super::*;
 
-    fn request() -> impl Strategy<Value = ChatRequest> {
-        let message = (any::<String>(), any::<bool>()).prop_map(|(content, user)| Message {
-            role: if user { Role::User } else { Role::Assistant },
-            content,
+    fn message() -> impl Strategy<Value = Message> {
+        let call = any::<(String, String, String)>();
+        (any::<String>(), any::<bool>(), option::of(call)).prop_map(|(content, user, call)| {
+            let role = if user { Role::User } else { Role::Assistant };
+            let mut message = Message::new(role, content);
+            message
+                .tool_calls
+                .extend(call.map(|(id, name, arguments)| ToolCall {
+                    id,
+                    name,
+                    arguments,
+                }));
+            message
+        })
+    }
+
+    fn prompt() -> impl Strategy<Value = Prompt> {
+        let tool = any::<(String, Option<String>)>().prop_map(|(name, description)| Tool {
+            name,
+            description,
+            parameters: json!({"type": "object"}),
         });
-        let sampling =
-            (0f32..2.0, 0f32..=1.0, any::<Option<u64>>()).prop_map(|(temperature, top_p, seed)| {
-                Sampling {
-                    temperature,
-                    top_p,
-                    seed,
-                }
-            });
-        let prompt = prop_oneof![
-            prop::collection::vec(message, 1..4).prop_map(Prompt::Conversation),
+        let conversation = (vec(message(), 1..4), vec(tool, 0..3));
+        prop_oneof![
+            conversation.prop_map(|(messages, tools)| {
+                Prompt::Conversation(Conversation {
+                    tools,
+                    tool_choice: ToolChoice::Function("f".to_owned()),
+                    ..messages.into()
+                })
+            }),
             any::<String>().prop_map(Prompt::Text),
-        ];
-        let stop = prop::collection::vec(any::<String>(), 0..3);
-        (
-            any::<Option<String>>(),
-            prompt,
-            sampling,
-            any::<Option<u32>>(),
-            stop,
+        ]
+    }
+
+    fn sampling() -> impl Strategy<Value = Sampling> {
+        let bias = btree_map(any::<u32>(), -100f32..=100.0, 0..3);
+        (0f32..2.0, 0f32..=1.0, any::<Option<u64>>(), bias).prop_map(
+            |(temperature, top_p, seed, logit_bias)| Sampling {
+                temperature,
+                top_p,
+                seed,
+                logit_bias,
+                ..Sampling::default()
+            },
         )
-            .prop_map(|(model, prompt, sampling, max_tokens, stop)| ChatRequest {
+    }
+
+    fn request() -> impl Strategy<Value = ChatRequest> {
+        let limits = any::<(Option<u32>, Option<u8>)>();
+        let stop = vec(any::<String>(), 0..3);
+        (any::<Option<String>>(), prompt(), sampling(), limits, stop).prop_map(
+            |(model, prompt, sampling, (max_tokens, logprobs), stop)| ChatRequest {
                 model,
-                prompt,
                 sampling,
+                format: Format::JsonSchema(json!({"type": "array"})),
+                logprobs,
                 max_tokens,
                 stop,
-            })
+                ..ChatRequest::new(prompt)
+            },
+        )
     }
 
     fn to_worker() -> impl Strategy<Value = ToWorker> {
@@ -135,26 +173,48 @@ mod tests {
         ]
     }
 
+    fn event() -> impl Strategy<Value = Event> {
+        let token =
+            (vec(any::<u8>(), 1..4), option::of(-9f32..=0.0)).prop_map(|(bytes, logprob)| {
+                TokenLogprob {
+                    token: Candidate { bytes, logprob },
+                    top: Vec::new(),
+                }
+            });
+        let delta = prop_oneof![
+            (any::<String>(), vec(token, 0..3))
+                .prop_map(|(text, logprobs)| Delta::Text { text, logprobs }),
+            any::<String>().prop_map(Delta::Reasoning),
+            any::<(u32, String, String)>().prop_map(|(index, id, name)| Delta::ToolCall {
+                index,
+                id,
+                name
+            }),
+            any::<(u32, String)>()
+                .prop_map(|(index, arguments)| Delta::ToolArguments { index, arguments }),
+        ];
+        let finish = prop_oneof![
+            Just(FinishReason::ToolCalls),
+            any::<String>().prop_map(FinishReason::StopString),
+        ];
+        prop_oneof![
+            any::<(u32, u32)>().prop_map(|(processed, total)| Event::Progress { processed, total }),
+            (any::<u32>(), delta).prop_map(|(choice, delta)| Event::Delta { choice, delta }),
+            (any::<u32>(), finish).prop_map(|(choice, finish)| Event::Finished { choice, finish }),
+            any::<(u32, u32)>().prop_map(|(prompt_tokens, completion_tokens)| Event::End {
+                usage: Usage {
+                    prompt_tokens,
+                    cached_tokens: 0,
+                    completion_tokens,
+                },
+            }),
+        ]
+    }
+
     fn from_worker() -> impl Strategy<Value = FromWorker> {
         prop_oneof![
             any::<u32>().prop_map(|version| FromWorker::Hello { version }),
-            (any::<u64>(), any::<String>()).prop_map(|(id, text)| FromWorker::Event {
-                id,
-                event: Event::Text(text)
-            }),
-            (any::<u64>(), any::<u32>(), any::<u32>()).prop_map(|(id, prompt, completion)| {
-                let usage = Usage {
-                    prompt_tokens: prompt,
-                    completion_tokens: completion,
-                };
-                FromWorker::Event {
-                    id,
-                    event: Event::End {
-                        finish: FinishReason::Stop,
-                        usage,
-                    },
-                }
-            }),
+            (any::<u64>(), event()).prop_map(|(id, event)| FromWorker::Event { id, event }),
             (any::<u64>(), any::<u32>())
                 .prop_map(|(id, tokens)| FromWorker::TokenCount { id, tokens }),
             (any::<u64>(), any::<String>()).prop_map(|(id, reason)| FromWorker::Failed {
@@ -185,8 +245,8 @@ mod tests {
     proptest! {
         #[test]
         fn messages_survive_the_stream(
-            requests in prop::collection::vec(to_worker(), 0..4),
-            replies in prop::collection::vec(from_worker(), 0..4),
+            requests in vec(to_worker(), 0..4),
+            replies in vec(from_worker(), 0..4),
             piece in 1usize..64,
         ) {
             prop_assert_eq!(through_a_stream(&requests, piece), requests);
@@ -194,7 +254,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..256)) {
+        fn any_bytes_are_read_without_a_panic(bytes in vec(any::<u8>(), 0..256)) {
             let mut arrived = BytesMut::from(&bytes[..]);
             while let Ok(Some(frame)) = codec().decode(&mut arrived) {
                 let _ = decode::<ToWorker>(&frame);

@@ -29,6 +29,7 @@ impl Sampler {
             temperature,
             top_p,
             seed,
+            ..
         } = *sampling;
         let top_p = top_p.max(f32::MIN_POSITIVE);
         if temperature <= 0.0 {
@@ -117,6 +118,7 @@ mod tests {
                 temperature: 1.0,
                 top_p: 1.0,
                 seed: Some(seed),
+                ..Sampling::default()
             };
             let mut sampler = Sampler::new(&sampling).expect("starts");
             let tokens = (0..500).map(|_| sampler.sample(&logits).expect("samples"));

@@ -26,7 +26,7 @@ use crate::{
 /// A request that waits for a worker.
 struct Waiting {
     id: RequestId,
-    request: ChatRequest,
+    request: Box<ChatRequest>,
     reply: Reply,
     deadline: Instant,
 }
@@ -121,7 +121,7 @@ impl Supervisor {
     /// that does not reach the worker waits for the next.
     async fn hand_over(&mut self, worker: &mut WorkerProcess) -> io::Result<()> {
         while let Some(waiting) = self.waiting.pop_front() {
-            let (id, request) = (waiting.id, waiting.request.clone());
+            let (id, request) = (waiting.id, waiting.request.as_ref().clone());
             match worker.send(&waiting.reply.message(id, request)).await {
                 Ok(()) => {
                     self.running.insert(id, waiting.reply);

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use deja_chat::Message;
+use deja_chat::Conversation;
 use minijinja::{
     Environment, Error, ErrorKind, Value, context,
     syntax::SyntaxConfig,
@@ -55,9 +55,9 @@ impl ChatTemplate {
     }
 
     /// The conversation as the text that the model continues.
-    pub(crate) fn render(&self, messages: &[Message]) -> Result<String, EngineError> {
+    pub(crate) fn render(&self, conversation: &Conversation) -> Result<String, EngineError> {
         // Roles and fields are serialised under the names that templates use.
-        let messages = Value::from(Serde(messages));
+        let messages = Value::from(Serde(&conversation.messages));
         self.environment
             .get_template(NAME)
             .and_then(|template| {
@@ -135,7 +135,7 @@ fn separate<W: ?Sized + io::Write>(writer: &mut W, first: bool) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use deja_chat::Role;
+    use deja_chat::{Message, Role};
 
     use super::*;
 
@@ -146,14 +146,11 @@ mod tests {
         };
         let messages: Vec<_> = contents
             .iter()
-            .map(|(role, content)| Message {
-                role: *role,
-                content: (*content).to_owned(),
-            })
+            .map(|(role, content)| Message::new(*role, *content))
             .collect();
         ChatTemplate::new(template, &special)
             .expect("parses")
-            .render(&messages)
+            .render(&messages.into())
     }
 
     #[test]

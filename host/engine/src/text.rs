@@ -17,8 +17,8 @@ pub(crate) struct TextStream<'a> {
 pub(crate) struct Piece {
     /// New text; may be empty.
     pub(crate) text: String,
-    /// Whether a stop string came after it, and so the text is at its end.
-    pub(crate) stopped: bool,
+    /// The stop string that came after it, if the text is at its end.
+    pub(crate) stopped_at: Option<String>,
 }
 
 impl<'a> TextStream<'a> {
@@ -37,7 +37,7 @@ impl<'a> TextStream<'a> {
     /// All that was held back and is whole, for no token follows.
     pub(crate) fn finish(&mut self) -> Result<Piece, EngineError> {
         let mut piece = self.stops.push(&self.detokenizer.finish()?);
-        if !piece.stopped {
+        if piece.stopped_at.is_none() {
             piece.text.push_str(&self.stops.finish());
         }
         Ok(piece)
@@ -114,20 +114,20 @@ impl StopMatcher {
         let first = self
             .stops
             .iter()
-            .filter_map(|stop| self.held.find(stop))
-            .min();
-        if let Some(position) = first {
+            .filter_map(|stop| Some((self.held.find(stop)?, stop)))
+            .min_by_key(|(position, _)| *position);
+        if let Some((position, stop)) = first {
             self.held.truncate(position);
             return Piece {
                 text: std::mem::take(&mut self.held),
-                stopped: true,
+                stopped_at: Some(stop.clone()),
             };
         }
         let certain = self.held.len() - self.longest_beginning();
         let held = self.held.split_off(certain);
         Piece {
             text: std::mem::replace(&mut self.held, held),
-            stopped: false,
+            stopped_at: None,
         }
     }
 
@@ -162,7 +162,7 @@ mod tests {
         for text in pieces {
             let piece = matcher.push(text);
             sent.push(piece.text);
-            if piece.stopped {
+            if piece.stopped_at.is_some() {
                 return (sent, true);
             }
         }

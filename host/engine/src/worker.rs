@@ -202,12 +202,13 @@ impl Scheduler<'_> {
         };
         let id = *id;
         match answer.step() {
-            Ok(None) => Ok(()),
-            Ok(Some(event)) => {
-                if matches!(event, Event::End { .. }) {
+            Ok(events) => {
+                if matches!(events.last(), Some(Event::End { .. })) {
                     self.current = None;
                 }
-                self.outbox.send(&FromWorker::Event { id, event })
+                events
+                    .into_iter()
+                    .try_for_each(|event| self.outbox.send(&FromWorker::Event { id, event }))
             }
             Err(error) => {
                 self.current = None;

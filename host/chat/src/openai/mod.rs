@@ -1,10 +1,13 @@
 //! `OpenAI`'s dialect: chat completions, the older completions of a text, and embeddings.
 
-mod completion;
+mod chat_stream;
+mod completion_request;
+mod completion_stream;
+mod envelope;
 mod error;
-mod events;
 mod fold;
 mod input;
+mod logprobs;
 mod models;
 mod request;
 mod spots;
@@ -12,9 +15,10 @@ mod unfold;
 
 use serde::Serialize;
 
-pub use completion::{completion_event, completion_request};
+pub use chat_stream::ChatStream;
+pub use completion_request::completion_request;
+pub use completion_stream::CompletionStream;
 pub use error::{ErrorKind, error, error_frame};
-pub use events::{Envelope, event};
 pub use input::input_texts;
 pub use models::{model, models};
 pub use request::{chat_request, delivery, texts};

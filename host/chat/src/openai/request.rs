@@ -38,10 +38,10 @@ pub fn chat_request(body: &Value) -> Result<ChatRequest, BadRequest> {
     let body: Body = typed(body)?;
     Ok(ChatRequest {
         model: body.model,
-        prompt: Prompt::Conversation(messages(body.messages)?),
         sampling: sampling(body.temperature, body.top_p, body.seed)?,
         max_tokens: token_limit(body.max_completion_tokens, body.max_tokens)?,
         stop: stop_strings(body.stop)?,
+        ..ChatRequest::new(Prompt::Conversation(messages(body.messages)?.into()))
     })
 }
 
@@ -177,6 +177,7 @@ pub(super) fn sampling(
         })?,
         top_p: within("top_p", top_p, 1.0, |p| p > 0.0 && p <= 1.0)?,
         seed: seed.map(i64::cast_unsigned),
+        ..Sampling::default()
     })
 }
 
@@ -257,7 +258,7 @@ fn message((index, wire): (usize, WireMessage)) -> Result<Message, BadRequest> {
             return Err(BadRequest::field(field("content"), message));
         }
     };
-    Ok(Message { role, content })
+    Ok(Message::new(role, content))
 }
 
 fn parts_text(parts: &[Value], field: &str) -> Result<String, BadRequest> {
@@ -309,10 +310,11 @@ mod tests {
             "max_tokens": 9, "max_completion_tokens": 7, "user": "somebody",
         }))
         .expect("the request is good");
-        let Prompt::Conversation(messages) = request.prompt else {
+        let Prompt::Conversation(conversation) = request.prompt else {
             panic!("{:?} is no conversation", request.prompt);
         };
-        let said: Vec<_> = messages
+        let said: Vec<_> = conversation
+            .messages
             .iter()
             .map(|m| (m.role, m.content.as_str()))
             .collect();
@@ -329,7 +331,8 @@ mod tests {
             Sampling {
                 temperature: 0.0,
                 top_p: 0.5,
-                seed: Some(u64::MAX)
+                seed: Some(u64::MAX),
+                ..Sampling::default()
             }
         );
         assert_eq!(

@@ -37,10 +37,8 @@ async fn stop_strings_end_the_text_and_are_not_in_it() {
         let mut request = request("What is the capital of France?");
         request.stop = vec!["never".to_owned(), stop.to_owned()];
         let answer = answer(&engine, request).await.expect("answers");
-        assert_eq!(
-            (answer.text().as_str(), answer.finish),
-            (text, FinishReason::Stop)
-        );
+        let finish = FinishReason::StopString(stop.to_owned());
+        assert_eq!((answer.text().as_str(), answer.finish), (text, finish));
     }
 }
 
@@ -66,6 +64,7 @@ async fn the_seed_decides_a_random_text() {
             temperature: 1.0,
             top_p: 0.9,
             seed,
+            ..Sampling::default()
         };
         request.max_tokens = Some(16);
         answer(&engine, request).await.expect("answers").text()

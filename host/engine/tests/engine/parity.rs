@@ -7,7 +7,7 @@ use deja_engine::{LanguageModel, Step};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::support::{message, model, python};
+use crate::support::{model, python};
 
 /// Greedy tokens compared for each conversation.
 const LENGTH: u32 = 64;
@@ -43,7 +43,7 @@ struct Continuation {
 }
 
 fn conversations() -> [Vec<Message>; 5] {
-    let user = |content: &str| message(Role::User, content);
+    let user = |content: &str| Message::new(Role::User, content);
     let long = "The quick brown fox jumps over the lazy dog while 42 cats watch. ".repeat(38);
     [
         vec![user("Write a short story about a lighthouse keeper.")],
@@ -53,9 +53,9 @@ fn conversations() -> [Vec<Message>; 5] {
         )],
         vec![user(CODE)],
         vec![
-            message(Role::System, "You are a pirate. You answer at length."),
+            Message::new(Role::System, "You are a pirate. You answer at length."),
             user("Who are you?"),
-            message(Role::Assistant, "Arr, I be Captain Blackbeard!"),
+            Message::new(Role::Assistant, "Arr, I be Captain Blackbeard!"),
             user("Where do you sail?"),
         ],
     ]
@@ -101,13 +101,9 @@ fn reference(folder: &Path, converted: &Path) -> Reference {
 }
 
 fn continuation(model: &LanguageModel, messages: &[Message]) -> Continuation {
-    let conversation = Prompt::Conversation(messages.to_vec());
+    let conversation = Prompt::Conversation(messages.to_vec().into());
     let prompt = model.prompt(&conversation).expect("has a prompt");
-    let greedy = Sampling {
-        temperature: 0.0,
-        top_p: 1.0,
-        seed: None,
-    };
+    let greedy = Sampling::greedy();
     let mut stream = model
         .tokens(prompt.clone(), &greedy, Some(LENGTH))
         .expect("starts");

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use deja_chat::{ChatRequest, Event, FinishReason, Message, Prompt, Role, Sampling, Usage};
+use deja_chat::{ChatRequest, Delta, Event, FinishReason, Message, Prompt, Role, Sampling, Usage};
 use deja_engine::{Engine, EngineError, Generation, Settings, WorkerCommand};
 
 /// The real model that `cargo xtask setup` puts in place.
@@ -50,15 +50,11 @@ pub(crate) async fn start() -> Engine {
 /// A greedy request with one message.
 pub(crate) fn request(content: &str) -> ChatRequest {
     ChatRequest {
-        model: None,
-        prompt: Prompt::Conversation(vec![message(Role::User, content)]),
-        sampling: Sampling {
-            temperature: 0.0,
-            top_p: 1.0,
-            seed: None,
-        },
+        sampling: Sampling::greedy(),
         max_tokens: Some(48),
-        stop: Vec::new(),
+        ..ChatRequest::new(Prompt::Conversation(
+            vec![Message::new(Role::User, content)].into(),
+        ))
     }
 }
 
@@ -67,13 +63,6 @@ pub(crate) fn story() -> ChatRequest {
     ChatRequest {
         max_tokens: Some(2000),
         ..request("Write a long story about a lighthouse keeper.")
-    }
-}
-
-pub(crate) fn message(role: Role, content: &str) -> Message {
-    Message {
-        role,
-        content: content.to_owned(),
     }
 }
 
@@ -93,15 +82,21 @@ impl Answer {
 
 /// Waits for the end of an answer.
 pub(crate) async fn finish(mut generation: Generation) -> Result<Answer, EngineError> {
-    let mut pieces = Vec::new();
+    let (mut pieces, mut end) = (Vec::new(), None);
     loop {
         match generation.next().await.expect("an answer has an end")? {
-            Event::Text(text) => pieces.push(text),
-            Event::End { finish, usage } => {
+            Event::Delta {
+                delta: Delta::Text { text, .. },
+                ..
+            } => pieces.push(text),
+            Event::Delta { delta, .. } => panic!("{delta:?} is no text"),
+            Event::Progress { .. } => {}
+            Event::Finished { finish, .. } => end = Some(finish),
+            Event::End { usage } => {
                 assert_eq!(generation.next().await, None, "something follows the end");
                 return Ok(Answer {
                     pieces,
-                    finish,
+                    finish: end.expect("the answer finishes before the end"),
                     usage,
                 });
             }

@@ -3,12 +3,12 @@
 use deja_chat::{ChatRequest, Event, Message, Prompt, Role};
 use deja_engine::{Engine, EngineError, Settings};
 
-use crate::support::{answer, finish, message, model, request, start, story, worker};
+use crate::support::{answer, finish, model, request, start, story, worker};
 
 /// A request for one token that continues this conversation.
 fn continuing(messages: Vec<Message>) -> ChatRequest {
     ChatRequest {
-        prompt: Prompt::Conversation(messages),
+        prompt: Prompt::Conversation(messages.into()),
         max_tokens: Some(1),
         ..request("")
     }
@@ -21,11 +21,11 @@ async fn a_count_is_what_the_usage_of_the_answer_says() {
         prompt: Prompt::Text("naïve 🦀 <|im_end|> 1234".to_owned()),
         ..continuing(Vec::new())
     };
-    let question = message(Role::User, "What is the capital of France?");
+    let question = Message::new(Role::User, "What is the capital of France?");
     let dialogue = vec![
-        message(Role::System, "You are a pirate."),
+        Message::new(Role::System, "You are a pirate."),
         question.clone(),
-        message(Role::Assistant, "Arr!"),
+        Message::new(Role::Assistant, "Arr!"),
         question.clone(),
     ];
     for request in [text, continuing(vec![question]), continuing(dialogue)] {
@@ -39,7 +39,10 @@ async fn a_count_is_what_the_usage_of_the_answer_says() {
 async fn a_count_does_not_wait_for_the_answer_that_runs() {
     let engine = start().await;
     let mut running = engine.generate(story());
-    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    assert!(matches!(
+        running.next().await,
+        Some(Ok(Event::Delta { .. }))
+    ));
     let question = request("What is the capital of France?");
     tokio::select! {
         count = engine.count_tokens(question) => assert_eq!(count, Ok(37)),

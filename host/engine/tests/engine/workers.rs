@@ -34,13 +34,16 @@ fn kill(pid: u32) {
 async fn a_killed_worker_loses_its_answers_and_is_replaced() {
     let engine = start().await;
     let (mut running, mut queued) = (engine.generate(story()), engine.generate(story()));
-    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    assert!(matches!(
+        running.next().await,
+        Some(Ok(Event::Delta { .. }))
+    ));
     let first_pid = pid(&engine);
     kill(first_pid);
     for generation in [&mut running, &mut queued] {
         let error = loop {
             match generation.next().await.expect("an answer has an end") {
-                Ok(event) => assert!(matches!(event, Event::Text(_)), "{event:?}"),
+                Ok(event) => assert!(matches!(event, Event::Delta { .. }), "{event:?}"),
                 Err(error) => break error,
             }
         };
@@ -65,7 +68,10 @@ async fn dropping_a_generation_stops_it() {
     // Each would run for minutes, so that the last answer comes only if they are stopped.
     let mut running = engine.generate(story());
     let queued = engine.generate(story());
-    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    assert!(matches!(
+        running.next().await,
+        Some(Ok(Event::Delta { .. }))
+    ));
     drop((running, queued));
     let answer = tokio::time::timeout(
         Duration::from_mins(1),
@@ -120,7 +126,10 @@ async fn requests_are_answered_in_their_order() {
 async fn a_shutdown_ends_the_worker_and_its_answers() {
     let engine = start().await;
     let mut running = engine.generate(story());
-    assert!(matches!(running.next().await, Some(Ok(Event::Text(_)))));
+    assert!(matches!(
+        running.next().await,
+        Some(Ok(Event::Delta { .. }))
+    ));
     let pid = pid(&engine);
     engine.shutdown().await;
     assert_eq!(engine.state().status, WorkerStatus::Stopped);

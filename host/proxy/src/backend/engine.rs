@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use deja_chat::{
     ChatRequest, Endpoint,
-    openai::{self, Envelope},
+    openai::{ChatStream, CompletionStream},
 };
 use deja_engine::{Engine, Generation};
 use hyper::HeaderMap;
@@ -26,13 +26,11 @@ pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source
     let model = model.unwrap_or_else(|| engine.model().id.clone());
     let events = EngineEvents {
         generation: engine.generate(request),
-        envelope: if endpoint == Endpoint::Completions {
-            Envelope::fresh_completion(&model)
+        reply: if endpoint == Endpoint::Completions {
+            Reply::Completion(CompletionStream::new(&model, true))
         } else {
-            Envelope::fresh(&model)
+            Reply::Chat(ChatStream::new(&model, true))
         },
-        is_chat: endpoint != Endpoint::Completions,
-        begun: false,
     };
     let frames = Frames::of_engine(events, Translation::of(translation), limit);
     Source {
@@ -52,9 +50,13 @@ pub(super) async fn count(engine: &Engine, request: ChatRequest) -> Result<Sourc
 /// A generation, written as `OpenAI` streams it.
 pub(super) struct EngineEvents {
     generation: Generation,
-    envelope: Envelope,
-    is_chat: bool,
-    begun: bool,
+    reply: Reply,
+}
+
+/// The form of the stream.
+enum Reply {
+    Chat(ChatStream),
+    Completion(CompletionStream),
 }
 
 impl EngineEvents {
@@ -64,11 +66,9 @@ impl EngineEvents {
             Ok(event) => event,
             Err(error) => return Some(Err(error.into())),
         };
-        let first = !std::mem::replace(&mut self.begun, true);
-        let frames = if self.is_chat {
-            openai::event(&self.envelope, &event, first, true)
-        } else {
-            openai::completion_event(&self.envelope, &event, true)
+        let frames = match &mut self.reply {
+            Reply::Chat(reply) => reply.frames(&event),
+            Reply::Completion(reply) => reply.frames(&event),
         };
         Some(Ok(frames.into()))
     }

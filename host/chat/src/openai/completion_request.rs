@@ -1,18 +1,13 @@
 //! Completions of a text: `POST /v1/completions`. Base models have no other API, and editors ask
 //! for code with it.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::STREAM_END;
-use super::events::{Counts, Envelope, finish_reason};
 use super::request::{
     IsNeutral, is_empty, is_zero, refuse_unsupported, sampling, stop_strings, token_limit, typed,
 };
-use crate::{BadRequest, ChatRequest, Event, Prompt};
-
-/// What `object` says.
-const OBJECT: &str = "text_completion";
+use crate::{BadRequest, ChatRequest, Prompt};
 
 /// The API's limit for requests that set none: unlike a conversation, a text has no end.
 const DEFAULT_MAX_TOKENS: u32 = 16;
@@ -51,10 +46,10 @@ pub fn completion_request(body: &Value) -> Result<ChatRequest, BadRequest> {
     let body: Body = typed(body)?;
     Ok(ChatRequest {
         model: body.model,
-        prompt: Prompt::Text(text(&body.prompt)?),
         sampling: sampling(body.temperature, body.top_p, body.seed)?,
         max_tokens: token_limit(None, body.max_tokens)?.or(Some(DEFAULT_MAX_TOKENS)),
         stop: stop_strings(body.stop)?,
+        ..ChatRequest::new(Prompt::Text(text(&body.prompt)?))
     })
 }
 
@@ -75,52 +70,12 @@ fn text(prompt: &Value) -> Result<String, BadRequest> {
     Err(BadRequest::field("prompt", problem))
 }
 
-#[derive(Serialize)]
-struct Choice<'a> {
-    text: &'a str,
-    index: u32,
-    logprobs: (),
-    finish_reason: Option<&'static str>,
-}
-
-impl<'a> Choice<'a> {
-    fn new(text: &'a str, finish_reason: Option<&'static str>) -> Self {
-        Self {
-            text,
-            index: 0,
-            logprobs: (),
-            finish_reason,
-        }
-    }
-}
-
-/// The frames of one event of a streamed answer; `usage` says whether the counts are wanted.
-#[must_use]
-pub fn completion_event(envelope: &Envelope, event: &Event, usage: bool) -> String {
-    let chunk = |choice| envelope.chunk(OBJECT, [choice], Counts::until_the_last(usage));
-    match event {
-        Event::Text(text) => chunk(Choice::new(text, None)),
-        Event::End {
-            finish,
-            usage: counts,
-        } => {
-            let mut frames = chunk(Choice::new("", Some(finish_reason(*finish))));
-            if usage {
-                let none: [Choice<'_>; 0] = [];
-                frames.push_str(&envelope.chunk(OBJECT, none, Counts::Now((*counts).into())));
-            }
-            frames + STREAM_END
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::{FinishReason, Sampling, Usage};
+    use crate::Sampling;
 
     #[test]
     fn reads_every_field_that_the_model_honours() {
@@ -130,14 +85,15 @@ mod tests {
         }));
         let expected = ChatRequest {
             model: Some("m".to_owned()),
-            prompt: Prompt::Text("fn main() {".to_owned()),
             sampling: Sampling {
                 temperature: 0.0,
                 top_p: 0.5,
                 seed: Some(3),
+                ..Sampling::default()
             },
             max_tokens: Some(9),
             stop: vec!["\n\n".to_owned()],
+            ..ChatRequest::new(Prompt::Text("fn main() {".to_owned()))
         };
         assert_eq!(request, Ok(expected));
     }
@@ -180,59 +136,5 @@ mod tests {
             assert_eq!(error.field.as_deref(), Some(field), "{body}");
             assert!(error.message.contains(field), "{}", error.message);
         }
-    }
-
-    const END: Event = Event::End {
-        finish: FinishReason::Length,
-        usage: Usage {
-            prompt_tokens: 3,
-            completion_tokens: 2,
-        },
-    };
-
-    fn chunks(pieces: Vec<String>, usage: bool) -> Vec<Value> {
-        let envelope = Envelope::fresh_completion("m");
-        let events = pieces.into_iter().map(Event::Text).chain([END]);
-        let frames: String = events
-            .map(|event| completion_event(&envelope, &event, usage))
-            .collect();
-        frames
-            .strip_suffix(STREAM_END)
-            .expect("the stream is whole")
-            .split_terminator("\n\n")
-            .map(|frame| frame.strip_prefix("data: ").expect("each frame is data"))
-            .map(|json| serde_json::from_str(json).expect("each frame holds JSON"))
-            .collect()
-    }
-
-    proptest! {
-        #[test]
-        fn a_stream_says_what_the_model_said(pieces in prop::collection::vec(".+", 0..6)) {
-            let said = pieces.concat();
-            let chunks = chunks(pieces, true);
-            let (counts, texts) = chunks.split_last().expect("there are chunks");
-            let text = texts.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str());
-            prop_assert_eq!(said, text.collect::<String>());
-            let last = &texts[texts.len() - 1]["choices"][0];
-            prop_assert_eq!(&last["finish_reason"], "length");
-            prop_assert_eq!(&counts["usage"]["total_tokens"], 5);
-            for chunk in &chunks {
-                prop_assert_eq!(&chunk["object"], "text_completion");
-            }
-        }
-    }
-
-    #[test]
-    fn a_chunk_has_the_shape_of_the_api() {
-        let chunks = chunks(vec!["Par".to_owned()], false);
-        let choice = json!([{"text": "Par", "index": 0, "logprobs": null, "finish_reason": null}]);
-        assert_eq!(chunks[0]["choices"], choice);
-        assert_eq!(chunks[1]["choices"][0]["finish_reason"], "length");
-        assert!(
-            chunks[0]["id"]
-                .as_str()
-                .is_some_and(|id| id.starts_with("cmpl-"))
-        );
-        assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()));
     }
 }
