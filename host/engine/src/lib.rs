@@ -5,6 +5,7 @@
 
 mod answer;
 mod back_off;
+mod batch;
 mod command;
 mod engine;
 mod error;
@@ -13,6 +14,7 @@ mod language_model;
 mod model;
 mod protocol;
 mod sampler;
+mod scheduler;
 mod settings;
 mod supervisor;
 mod template;
@@ -25,5 +27,5 @@ pub use engine::{Engine, Generation, ModelInfo, WorkerState, WorkerStatus};
 pub use error::EngineError;
 pub use generate::{Step, TokenStream};
 pub use language_model::LanguageModel;
-pub use settings::{Settings, WorkerCommand};
+pub use settings::{Limits, Settings, WorkerCommand};
 pub use worker::run_worker;

@@ -77,8 +77,8 @@ impl Attention {
         let mut start = 0;
         for Part { cache, added } in parts {
             let end = start + *added;
-            let [queries, keys, values] = [&queries, &keys, &values]
-                .map(|all| all.try_index((.., start..end, ..)));
+            let [queries, keys, values] =
+                [&queries, &keys, &values].map(|all| all.try_index((.., start..end, ..)));
             mixed.push(self.attend(&queries?, &keys?, &values?, &mut cache.layers[layer])?);
             start = end;
         }

@@ -73,8 +73,15 @@ impl KvCache {
         self.arrays().map(Array::nbytes).sum()
     }
 
-    /// Memory that it takes up as soon as it holds so many positions, if so many positions of
-    /// this many bytes each are added at once.
+    /// Memory that each position takes up; nothing is known before there is one.
+    pub(crate) fn bytes_per_position(&self) -> usize {
+        let positions = |array: &Array| usize::try_from(array.dim(2)).unwrap_or(1).max(1);
+        self.arrays()
+            .map(|array| array.nbytes() / positions(array))
+            .sum()
+    }
+
+    /// Memory that so many positions take up, added at once.
     pub(crate) fn bytes_of(positions: usize, bytes_per_position: usize) -> usize {
         positions.next_multiple_of(STEP.unsigned_abs() as usize) * bytes_per_position
     }
@@ -177,6 +184,7 @@ mod tests {
         assert_eq!(cache.bytes(), 0);
         append(&mut cache, &[1.0, 2.0, 3.0]);
         assert_eq!(cache.bytes(), 2 * 4 * 256);
+        assert_eq!(cache.bytes_per_position(), 2 * 4);
         assert_eq!(KvCache::bytes_of(3, 2 * 4), 2 * 4 * 256);
         append(&mut cache, &[0.0; 256]);
         assert_eq!(cache.bytes(), 2 * 4 * (3 + 256));
