@@ -86,6 +86,7 @@ async fn start_engine(model: &ModelSettings) -> anyhow::Result<Engine> {
         context_length: model.context_length,
         start_timeout: model.start_timeout,
         max_waiting: model.max_waiting,
+        limits: model.limits.clone(),
         ..EngineSettings::new(&model.path, worker)
     };
     let engine = Engine::start(settings).await;

@@ -5,11 +5,13 @@ use std::{
     time::Duration,
 };
 
+use bytesize::ByteSize;
+use deja_engine::Limits;
 use deja_proxy::{Pattern, Secret, UpstreamSettings, Url};
 
 use super::{
     reader::Section,
-    value::{Alias, Setting, count},
+    value::{Alias, Setting, bytes, count},
 };
 
 /// The model that is meant by `"default"`, below the folder of models.
@@ -44,6 +46,8 @@ pub(crate) struct ModelSettings {
     pub(crate) start_timeout: Duration,
     /// Generations that may wait or run at once.
     pub(crate) max_waiting: usize,
+    /// What its worker may use.
+    pub(crate) limits: Limits,
 }
 
 impl BackendKind {
@@ -129,6 +133,21 @@ fn model(section: &mut Section<'_>, folder: &Path) -> ModelSettings {
         context_length: section.optional("context_length"),
         start_timeout: section.get("start_timeout", standard.start_timeout),
         max_waiting: count(section.get("max_waiting", standard.max_waiting as u64)),
+        limits: limits(section),
+    }
+}
+
+fn limits(section: &mut Section<'_>) -> Limits {
+    let standard = Limits::default();
+    let size = |bytes: usize| ByteSize::b(bytes as u64);
+    let kept = size(standard.prefix_cache_bytes);
+    Limits {
+        max_running: count(section.get("max_running", standard.max_running as u64)),
+        kv_bytes: bytes(section.get("kv_bytes", size(standard.kv_bytes))),
+        prefix_cache_bytes: bytes(section.get("prefix_cache_bytes", kept)),
+        memory_bytes: section.optional("memory_bytes").map(bytes),
+        spare_bytes: section.optional("spare_bytes").map(bytes),
+        wired_bytes: section.optional("wired_bytes").map(bytes),
     }
 }
 
@@ -172,6 +191,7 @@ impl Default for ModelSettings {
             context_length: None,
             start_timeout: Duration::from_mins(2),
             max_waiting: 256,
+            limits: Limits::default(),
         }
     }
 }

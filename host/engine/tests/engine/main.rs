@@ -2,9 +2,12 @@
 //! are no models.
 
 mod answers;
+mod batching;
 mod broken_models;
 mod parity;
+mod prefixes;
 mod prompts;
+mod sampling;
 mod support;
 mod token_counts;
 mod workers;

@@ -80,6 +80,17 @@ impl Answer {
     }
 }
 
+/// Waits until an answer goes on.
+pub(crate) async fn wait_for_text(generation: &mut Generation) {
+    loop {
+        match generation.next().await.expect("it has not ended") {
+            Ok(Event::Progress { .. }) => {}
+            Ok(Event::Delta { .. }) => return,
+            other => panic!("{other:?} is no text"),
+        }
+    }
+}
+
 /// Waits for the end of an answer.
 pub(crate) async fn finish(mut generation: Generation) -> Result<Answer, EngineError> {
     let (mut pieces, mut end) = (Vec::new(), None);

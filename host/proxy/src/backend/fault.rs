@@ -73,9 +73,11 @@ impl FetchError {
     /// The status of the reply that tells it.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Engine(EngineError::ContextExceeded { .. } | EngineError::Template { .. }) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Engine(
+                EngineError::ContextExceeded { .. }
+                | EngineError::OutOfMemory { .. }
+                | EngineError::Template { .. },
+            ) => StatusCode::BAD_REQUEST,
             Self::Engine(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(refusal) => refusal.status,
@@ -100,9 +102,11 @@ impl FetchError {
     /// The request's field at fault.
     pub(crate) fn field(&self) -> Option<&'static str> {
         match self {
-            Self::Engine(EngineError::ContextExceeded { .. } | EngineError::Template { .. }) => {
-                Some("messages")
-            }
+            Self::Engine(
+                EngineError::ContextExceeded { .. }
+                | EngineError::OutOfMemory { .. }
+                | EngineError::Template { .. },
+            ) => Some("messages"),
             _ => None,
         }
     }
@@ -111,6 +115,7 @@ impl FetchError {
     pub(crate) fn code(&self) -> Option<&'static str> {
         match self {
             Self::Engine(EngineError::ContextExceeded { .. }) => Some("context_length_exceeded"),
+            Self::Engine(EngineError::OutOfMemory { .. }) => Some("out_of_memory"),
             Self::Engine(EngineError::WorkerLost { .. }) => Some("worker_lost"),
             Self::Engine(EngineError::WorkerUnavailable { .. }) => Some("worker_unavailable"),
             Self::Engine(EngineError::Busy { .. }) => Some("engine_busy"),

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent.parent / "tests" / "engine"))
+sys.path.append(str(Path(__file__).parents[2] / "tests" / "engine"))
 
 import mlx.core as mx
 from mlx_lm import load

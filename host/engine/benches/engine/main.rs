@@ -1,19 +1,23 @@
-//! The engine's speed beside that of Python's `mlx_lm`: the same weights in the same run, in turns.
+//! The engine's speed: beside that of Python's `mlx_lm`, with several requests at once, and with a
+//! prompt that it knows. The same weights in the same run, in turns.
 //!
 //! `DEJA_HOME` and `DEJA_PYTHON` tell where the model and a Python with `mlx_lm` are.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports")]
 
+mod python;
+mod served;
+
 use std::{
     env,
-    io::{BufRead, BufReader, Lines, Write},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::ExitCode,
     time::Instant,
 };
 
 use deja_chat::Sampling;
 use deja_engine::{LanguageModel, Step};
+use python::Python;
 use serde::{Deserialize, Serialize};
 
 const ROUNDS: usize = 5;
@@ -34,15 +38,24 @@ struct Times {
     rest: f64,
 }
 
-fn main() {
+fn main() -> ExitCode {
+    if env::args().nth(1).as_deref() == Some(served::WORKER) {
+        return deja_engine::run_worker();
+    }
+    let model = variable("DEJA_HOME").join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    compare_with_mlx_lm(&model);
+    served::measure(&model);
+    ExitCode::SUCCESS
+}
+
+fn compare_with_mlx_lm(model_path: &Path) {
     let task = Task {
         prompt: (0..512).map(|index| 1000 + index * 37 % 40_000).collect(),
         length: 128,
     };
-    let model_path = variable("DEJA_HOME").join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let folder = tempfile::tempdir().expect("makes a folder");
-    let mut python = Python::start(&model_path, folder.path());
-    let model = LanguageModel::load(&model_path, None).expect("loads");
+    let mut python = Python::start(model_path, folder.path());
+    let model = LanguageModel::load(model_path, None).expect("loads");
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     // The first round is not counted.
     for round in 0..=ROUNDS {
@@ -110,55 +123,4 @@ fn report(name: &str, tokens: f64, ours: &[Times], theirs: &[Times], part: fn(&T
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// A Python process with `mlx_lm`.
-struct Python {
-    child: Child,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Python {
-    fn start(model: &Path, folder: &Path) -> Self {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/timed_reference.py");
-        // `-B`: no bytecode is left beside the sources.
-        let mut child = Command::new(variable("DEJA_PYTHON"))
-            .args(["-B", script])
-            .args([model, folder])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
-        let input = child.stdin.take().expect("is piped");
-        let output = BufReader::new(child.stdout.take().expect("is piped")).lines();
-        let mut python = Self {
-            child,
-            input,
-            output,
-        };
-        assert_eq!(python.line(), "ready");
-        python
-    }
-
-    fn run(&mut self, task: &Task) -> Times {
-        let task = serde_json::to_string(task).expect("encodes");
-        writeln!(self.input, "{task}").expect("Python listens");
-        serde_json::from_str(&self.line()).expect("is a pair of times")
-    }
-
-    fn line(&mut self) -> String {
-        self.output
-            .next()
-            .expect("Python speaks")
-            .expect("is a text")
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // An error says that it has ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
