@@ -8,6 +8,7 @@
 mod account;
 mod cache;
 mod canonical;
+mod credentials;
 mod difference;
 mod digest;
 mod edit;
@@ -26,6 +27,7 @@ mod testing;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cache::{Cache, CacheLimits, Purge, Stored};
+pub use credentials::is_credential;
 pub use deja_chat::Endpoint;
 pub use difference::Difference;
 pub use edit::{EditError, EditProblem};

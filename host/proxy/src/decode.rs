@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope};
+use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, is_credential};
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
@@ -17,7 +17,6 @@ use serde_json::Value;
 use crate::{
     backend::Route,
     body::{Unambiguous, has_long_integer},
-    credentials::is_credential,
     directives::Directives,
     error::Error,
     settings::{PartitionBy, ProxySettings},
