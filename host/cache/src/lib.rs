@@ -8,13 +8,13 @@
 mod account;
 mod cache;
 mod canonical;
-mod credentials;
 mod difference;
 mod digest;
 mod edit;
 mod entry;
 mod eviction;
 mod flight;
+mod header_names;
 mod headers;
 mod key;
 mod ledger;
@@ -27,12 +27,12 @@ mod testing;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cache::{Cache, CacheLimits, Purge, Stored};
-pub use credentials::is_credential;
 pub use deja_chat::Endpoint;
 pub use difference::Difference;
 pub use edit::{EditError, EditProblem};
 pub use entry::{Entry, NewEntry};
 pub use flight::{Boarding, FlightError, Flights, Follower, Permit};
+pub use header_names::{can_change_answer, is_credential};
 pub use headers::{HeaderRead, Headers};
 pub use key::{BypassReason, Consultation, Key, Keyed, KeyerChain, NotAKey, Scope, Ticket};
 pub use ledger::Ledger;

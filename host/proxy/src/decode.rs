@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, is_credential};
+use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential};
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
@@ -24,9 +24,6 @@ use crate::{
 
 /// Bytes of a body from which on its parsing would hold up others.
 const LARGE_BODY: usize = 1 << 20;
-
-/// How headers begin that can change an answer. They are part of every key.
-const MEANINGFUL: [&str; 2] = ["anthropic-", "openai-"];
 
 /// A request that was read whole, and not looked into yet.
 pub(crate) struct Call {
@@ -213,8 +210,7 @@ impl Call {
 
     /// Whether callers that differ in this header do not share answers.
     fn separates(&self, name: &str) -> bool {
-        let is_meaningful = MEANINGFUL.iter().any(|begin| name.starts_with(begin));
-        is_meaningful
+        can_change_answer(name)
             || match &self.partition {
                 PartitionBy::ApiKey => is_credential(name),
                 PartitionBy::Header(header) => header == name,
