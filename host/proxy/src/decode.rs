@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential};
+use deja_cache::{
+    Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential,
+};
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
