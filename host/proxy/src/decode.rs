@@ -36,7 +36,8 @@ pub(crate) struct Call {
     /// Tells it from every other request under the same rules.
     pub(crate) digest: RawDigest,
     partition: PartitionBy,
-    pieces: Vec<Bytes>,
+    /// The body as it came.
+    pub(crate) pieces: Vec<Bytes>,
 }
 
 /// What a call asks.
@@ -189,7 +190,7 @@ impl Call {
 
     /// All that separates answers and is known before the body is looked into, each part with its
     /// name.
-    fn scope_parts(&self) -> Vec<&[u8]> {
+    pub(crate) fn scope_parts(&self) -> Vec<&[u8]> {
         let mut parts = vec![
             self.endpoint.name().as_bytes(),
             self.query.as_deref().unwrap_or_default().as_bytes(),
@@ -221,7 +222,8 @@ impl Call {
     }
 }
 
-fn joined(pieces: &[Bytes]) -> Bytes {
+/// The bytes of all pieces.
+pub(crate) fn joined(pieces: &[Bytes]) -> Bytes {
     match pieces {
         [] => Bytes::new(),
         [one] => one.clone(),

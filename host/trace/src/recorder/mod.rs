@@ -21,7 +21,7 @@ use std::{
 use parking_lot::Mutex;
 
 use crate::Record;
-use worker::{Job, Worker};
+use worker::{Job, Message, Worker};
 
 /// Records that may wait to be written. More are dropped.
 const MOST_WAITING: usize = 1024;
@@ -62,7 +62,7 @@ pub struct RecorderStatus {
 /// Writes records from a thread of its own, until it is dropped.
 #[derive(Debug)]
 pub struct Recorder {
-    jobs: Option<SyncSender<Job>>,
+    messages: Option<SyncSender<Message>>,
     counts: Arc<Counts>,
     thread: Option<JoinHandle<()>>,
 }
@@ -80,14 +80,14 @@ impl Recorder {
     /// Starts to record. A folder that cannot be written to is no error here: it may be there
     /// later, and the status tells.
     pub fn start(settings: RecorderSettings) -> io::Result<Self> {
-        let (jobs, queue) = sync_channel(MOST_WAITING);
+        let (messages, queue) = sync_channel(MOST_WAITING);
         let counts = Arc::new(Counts::default());
         let worker = Worker::new(settings, counts.clone());
         let thread = thread::Builder::new()
             .name("trace-recorder".to_owned())
             .spawn(move || worker.run(&queue))?;
         Ok(Self {
-            jobs: Some(jobs),
+            messages: Some(messages),
             counts,
             thread: Some(thread),
         })
@@ -104,10 +104,22 @@ impl Recorder {
         };
         // One that is alone is taken, however large it is.
         let has_room = waiting == 0 || waiting.saturating_add(bytes) <= MOST_WAITING_BYTES;
-        let jobs = self.jobs.as_ref().filter(|_| has_room);
-        if jobs.is_none_or(|jobs| jobs.try_send(job).is_err()) {
+        let messages = self.messages.as_ref().filter(|_| has_room);
+        let sent = messages.map(|messages| messages.try_send(Message::Record(job)));
+        if !matches!(sent, Some(Ok(()))) {
             counts.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
             counts.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits until everything is written that was recorded before.
+    pub fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        if let Some(messages) = &self.messages
+            && messages.send(Message::Flush(done)).is_ok()
+        {
+            // It fails when the thread is gone; then nothing more is written.
+            let _ = written.recv();
         }
     }
 
@@ -127,7 +139,7 @@ impl Recorder {
 impl Drop for Recorder {
     fn drop(&mut self) {
         // The thread ends when it has written what is waiting.
-        self.jobs = None;
+        self.messages = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }

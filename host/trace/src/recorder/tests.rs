@@ -37,17 +37,11 @@ fn start(settings: RecorderSettings) -> Recorder {
 /// Records these, and waits until they are written.
 fn record(settings: RecorderSettings, seeds: impl IntoIterator<Item = u64>) -> RecorderStatus {
     let recorder = start(settings);
-    let counts = recorder.counts.clone();
     for seed in seeds {
         recorder.record(1, move || asked(seed));
     }
-    drop(recorder);
-    let ended = Recorder {
-        jobs: None,
-        counts,
-        thread: None,
-    };
-    ended.status()
+    recorder.flush();
+    recorder.status()
 }
 
 /// The times of the records in a folder, and how much was passed over.

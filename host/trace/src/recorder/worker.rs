@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::Ordering,
-        mpsc::{Receiver, RecvTimeoutError},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender},
     },
     time::{Duration, Instant},
 };
@@ -21,6 +21,14 @@ const BLOCK_BYTES: usize = 4 << 20;
 
 /// Time between two looks for segments that are too old.
 const TIDY_PAUSE: Duration = Duration::from_mins(1);
+
+/// What the thread is asked to do.
+pub(super) enum Message {
+    /// Take a record.
+    Record(Job),
+    /// Write what it has, and then tell.
+    Flush(SyncSender<()>),
+}
 
 /// A record to be made and written.
 pub(super) struct Job {
@@ -58,16 +66,21 @@ impl Worker {
     }
 
     /// Works until nobody can send any more.
-    pub(super) fn run(mut self, jobs: &Receiver<Job>) {
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
         loop {
             let patience = match self.block.begun {
                 Some(begun) => self.settings.flush.saturating_sub(begun.elapsed()),
                 None => self.settings.flush,
             };
-            let received = jobs.recv_timeout(patience);
+            let received = messages.recv_timeout(patience);
             let is_over = matches!(received, Err(RecvTimeoutError::Disconnected));
             match received {
-                Ok(job) => self.take(job),
+                Ok(Message::Record(job)) => self.take(job),
+                Ok(Message::Flush(done)) => {
+                    self.write();
+                    // Whoever asked may have left.
+                    let _ = done.send(());
+                }
                 Err(_) => self.write(),
             }
             if self.block.lines.len() >= BLOCK_BYTES || self.is_due() {
