@@ -53,6 +53,34 @@ impl Endpoint {
         }
     }
 
+    /// The one at the end of a URL, with or without `/v1`, if there is one.
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
+        let path = url.split(['?', '#']).next().unwrap_or_default();
+        let path = path.trim_end_matches('/');
+        Self::ALL.into_iter().find(|endpoint| {
+            let own = endpoint.path();
+            path.ends_with(own) || own.strip_prefix("/v1") == Some(path)
+        })
+    }
+
+    /// The one to which a body like this is sent.
+    #[must_use]
+    pub fn likely(body: &Value) -> Self {
+        let is_anthropic = body.get("system").is_some()
+            || body.get("thinking").is_some()
+            || body.pointer("/tools/0/input_schema").is_some();
+        if is_anthropic {
+            Self::Messages
+        } else if body.get("input").is_some() {
+            Self::Embeddings
+        } else if body.get("prompt").is_some() {
+            Self::Completions
+        } else {
+            Self::ChatCompletions
+        }
+    }
+
     /// Whose dialect it speaks.
     #[must_use]
     pub fn api(self) -> Api {
@@ -105,6 +133,22 @@ mod tests {
         let names: HashSet<_> = Endpoint::ALL.map(Endpoint::name).into();
         let paths: HashSet<_> = Endpoint::ALL.map(Endpoint::path).into();
         assert_eq!((names.len(), paths.len()), (5, 5));
+    }
+
+    #[test]
+    fn an_endpoint_is_found_at_the_end_of_a_url() {
+        for (url, endpoint) in [
+            (
+                "https://x.example/v1/messages?beta=true",
+                Some(Endpoint::Messages),
+            ),
+            ("/v1/messages/count_tokens", Some(Endpoint::CountTokens)),
+            ("/messages/", Some(Endpoint::Messages)),
+            ("/v1/models", None),
+            ("", None),
+        ] {
+            assert_eq!(Endpoint::of_url(url), endpoint, "{url}");
+        }
     }
 
     #[test]

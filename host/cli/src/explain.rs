@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::Args;
+use deja_cache::Endpoint;
 use serde_json::Value;
 
 /// A request to be explained.
@@ -61,18 +62,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 /// Where a body like this one is sent.
 pub(crate) fn likely_path(body: &Value) -> &'static str {
-    let is_anthropic = body.get("system").is_some()
-        || body.get("thinking").is_some()
-        || body.pointer("/tools/0/input_schema").is_some();
-    if is_anthropic {
-        "/v1/messages"
-    } else if body.get("input").is_some() {
-        "/v1/embeddings"
-    } else if body.get("prompt").is_some() {
-        "/v1/completions"
-    } else {
-        "/v1/chat/completions"
-    }
+    Endpoint::likely(body).path()
 }
 
 async fn ask(arguments: &Arguments, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {

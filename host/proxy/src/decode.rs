@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope};
+use deja_cache::{
+    Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential,
+};
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
@@ -17,7 +19,6 @@ use serde_json::Value;
 use crate::{
     backend::Route,
     body::{Unambiguous, has_long_integer},
-    credentials::is_credential,
     directives::Directives,
     error::Error,
     settings::{PartitionBy, ProxySettings},
@@ -25,9 +26,6 @@ use crate::{
 
 /// Bytes of a body from which on its parsing would hold up others.
 const LARGE_BODY: usize = 1 << 20;
-
-/// How headers begin that can change an answer. They are part of every key.
-const MEANINGFUL: [&str; 2] = ["anthropic-", "openai-"];
 
 /// A request that was read whole, and not looked into yet.
 pub(crate) struct Call {
@@ -38,7 +36,8 @@ pub(crate) struct Call {
     /// Tells it from every other request under the same rules.
     pub(crate) digest: RawDigest,
     partition: PartitionBy,
-    pieces: Vec<Bytes>,
+    /// The body as it came.
+    pub(crate) pieces: Vec<Bytes>,
 }
 
 /// What a call asks.
@@ -191,7 +190,7 @@ impl Call {
 
     /// All that separates answers and is known before the body is looked into, each part with its
     /// name.
-    fn scope_parts(&self) -> Vec<&[u8]> {
+    pub(crate) fn scope_parts(&self) -> Vec<&[u8]> {
         let mut parts = vec![
             self.endpoint.name().as_bytes(),
             self.query.as_deref().unwrap_or_default().as_bytes(),
@@ -214,8 +213,7 @@ impl Call {
 
     /// Whether callers that differ in this header do not share answers.
     fn separates(&self, name: &str) -> bool {
-        let is_meaningful = MEANINGFUL.iter().any(|begin| name.starts_with(begin));
-        is_meaningful
+        can_change_answer(name)
             || match &self.partition {
                 PartitionBy::ApiKey => is_credential(name),
                 PartitionBy::Header(header) => header == name,
@@ -224,7 +222,8 @@ impl Call {
     }
 }
 
-fn joined(pieces: &[Bytes]) -> Bytes {
+/// The bytes of all pieces.
+pub(crate) fn joined(pieces: &[Bytes]) -> Bytes {
     match pieces {
         [] => Bytes::new(),
         [one] => one.clone(),

@@ -12,10 +12,10 @@ mod body;
 mod cache_status;
 mod client;
 mod cors;
-mod credentials;
 mod decode;
 mod directives;
 mod error;
+mod exchange;
 mod fetch;
 mod health;
 mod metrics;
@@ -32,7 +32,7 @@ pub use backend::{
     Backend, Backends, Pattern, PatternError, Routed, Upstream, UpstreamError, UpstreamSettings,
 };
 pub use client::client_builder;
-pub use credentials::is_credential;
+pub use deja_cache::is_credential;
 pub use deja_chat::Api;
 pub use pipeline::Proxy;
 pub use reqwest::Url;

@@ -1,5 +1,6 @@
 //! Which headers pass between client and upstream.
 
+use deja_cache::is_credential;
 use deja_chat::Api;
 use hyper::{
     HeaderMap,
@@ -7,7 +8,7 @@ use hyper::{
 };
 
 use super::upstream::UpstreamSettings;
-use crate::{credentials::is_credential, via};
+use crate::via;
 
 /// The version of Anthropic's API that is asked where the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";

@@ -1,10 +1,20 @@
-//! By which headers a caller shows who it is.
+//! By which headers a caller shows who it is, and which can change an answer.
 
 /// Headers with credentials that do not say so by their name.
 const NAMES: [&str; 3] = ["authorization", "cookie", "x-api-key"];
 
 /// What the names of others hold: gateways and proxies have many of their own.
 const HINTS: [&str; 5] = ["api-key", "auth", "credential", "secret", "token"];
+
+/// How headers begin that can change an answer.
+const MEANINGFUL: [&str; 2] = ["anthropic-", "openai-"];
+
+/// Whether a header, by its lower-case name, can change an answer. Those that can are part of every
+/// key.
+#[must_use]
+pub fn can_change_answer(name: &str) -> bool {
+    MEANINGFUL.iter().any(|begin| name.starts_with(begin))
+}
 
 /// Whether a header, by its lower-case name, may carry credentials. Rather one too many: callers
 /// that differ in such a header do not share answers, and no plugin and no log sees it.
