@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod backends;
+mod bench;
 mod config;
 mod explain;
 mod log;
@@ -37,6 +38,8 @@ enum Command {
     },
     /// Tells what becomes of a request, and why: its key, the edits, what comes nearest.
     Explain(explain::Arguments),
+    /// Measures what the cache of a server does.
+    Bench(Box<bench::Arguments>),
     /// Writes, builds, checks, tries out and lists plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let ended = match arguments.command {
         Command::Serve { config } => serve::serve(config),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
         Command::Worker => {
             log::start(LogFormat::Human);
