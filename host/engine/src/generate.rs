@@ -13,7 +13,7 @@ use mlx_rs::{
 
 use crate::{
     EngineError,
-    model::{KvCache, Llama},
+    model::{KvCache, Transformer},
     sampler::Sampler,
 };
 
@@ -27,7 +27,7 @@ const CLEAR_CACHE_INTERVAL: u32 = 256;
 
 /// Tokens that continue a prompt, computed one ahead of those that are given out.
 pub struct TokenStream<'a> {
-    model: &'a Llama,
+    model: &'a Transformer,
     cache: KvCache,
     sampler: Sampler,
     state: State,
@@ -57,7 +57,7 @@ pub enum Step {
 impl<'a> TokenStream<'a> {
     /// Continues a prompt, which must not be empty, by up to `limit` tokens.
     pub(crate) fn new(
-        model: &'a Llama,
+        model: &'a Transformer,
         prompt: Vec<u32>,
         sampling: &Sampling,
         limit: u32,
@@ -91,11 +91,11 @@ impl<'a> TokenStream<'a> {
     fn prefill(&mut self, mut prompt: Vec<u32>) -> Result<State> {
         let before_last = prompt.len().saturating_sub(1);
         if before_last == 0 {
-            let token = self.next(&tokens(&prompt))?;
+            let token = self.next(&tokens_array(&prompt))?;
             return Ok(State::Decode(token));
         }
         let rest = prompt.split_off(before_last.min(PREFILL_CHUNK));
-        self.model.extend(&tokens(&prompt), &mut self.cache)?;
+        self.model.extend(&tokens_array(&prompt), &mut self.cache)?;
         eval(self.cache.arrays())?;
         clear_cache()?;
         Ok(State::Prefill(rest))
@@ -131,7 +131,7 @@ impl<'a> TokenStream<'a> {
 }
 
 /// As the model takes them: [1, length].
-fn tokens(tokens: &[u32]) -> Array {
+pub(crate) fn tokens_array(tokens: &[u32]) -> Array {
     Array::from_iter(
         tokens.iter().copied(),
         &[1, i32::try_from(tokens.len()).unwrap_or(i32::MAX)],

@@ -12,7 +12,7 @@ use crate::{
     EngineError, ModelInfo,
     answer::AnswerStream,
     generate::TokenStream,
-    model::{self, Config, Llama, Loaded},
+    model::{self, Config, Loaded, Transformer},
     template::ChatTemplate,
     tokenizer::Tokenizer,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// is for tests and measurements.
 pub struct LanguageModel {
     info: ModelInfo,
-    llama: Llama,
+    pub(crate) transformer: Transformer,
     tokenizer: Tokenizer,
     template: ChatTemplate,
     end_tokens: HashSet<u32>,
@@ -52,11 +52,11 @@ impl LanguageModel {
             template,
             end_tokens,
         } = model::load(path)?;
-        let llama = Llama::load(&config, weights)?;
+        let transformer = Transformer::load(&config, weights)?;
         let info = info(path, &config, context_length);
         Ok(Self {
             info,
-            llama,
+            transformer,
             tokenizer,
             template,
             end_tokens,
@@ -110,7 +110,7 @@ impl LanguageModel {
         }
         let room = context_length - prompt_tokens;
         TokenStream::new(
-            &self.llama,
+            &self.transformer,
             prompt,
             sampling,
             limit.unwrap_or(room).min(room),

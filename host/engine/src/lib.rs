@@ -8,6 +8,7 @@ mod back_off;
 mod command;
 mod engine;
 mod error;
+mod evaluate;
 mod generate;
 mod language_model;
 mod model;
@@ -23,6 +24,7 @@ mod worker_process;
 
 pub use engine::{Engine, Generation, ModelInfo, WorkerState, WorkerStatus};
 pub use error::EngineError;
+pub use evaluate::Pooling;
 pub use generate::{Step, TokenStream};
 pub use language_model::LanguageModel;
 pub use settings::{Settings, WorkerCommand};

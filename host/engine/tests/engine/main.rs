@@ -6,5 +6,6 @@ mod broken_models;
 mod parity;
 mod prompts;
 mod support;
+mod tiny_models;
 mod token_counts;
 mod workers;
