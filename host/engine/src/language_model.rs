@@ -7,14 +7,13 @@ use std::{
 };
 
 use deja_chat::{Prompt, Sampling};
-use mlx_rs::Array;
 
 use crate::{
     EngineError, Limits, ModelInfo,
     answer::Answer,
     batch::{Batch, SequenceId},
     generate::TokenStream,
-    model::{self, Config, Llama, Loaded, Part},
+    model::{self, Config, Loaded, Transformer},
     sampler::Sampler,
     template::ChatTemplate,
     tokenizer::Tokenizer,
@@ -25,7 +24,7 @@ use crate::{
 /// is for tests and measurements.
 pub struct LanguageModel {
     info: ModelInfo,
-    llama: Llama,
+    pub(crate) transformer: Transformer,
     tokenizer: Tokenizer,
     template: ChatTemplate,
     end_tokens: HashSet<u32>,
@@ -64,12 +63,12 @@ impl LanguageModel {
             template,
             end_tokens,
         } = model::load(path)?;
-        let llama = Llama::load(&config, weights)?;
+        let transformer = Transformer::load(&config, weights)?;
         let info = info(path, &config, context_length);
-        let sizes = Sizes::measure(&llama)?;
+        let sizes = Sizes::measure(&transformer)?;
         Ok(Self {
             info,
-            llama,
+            transformer,
             tokenizer,
             template,
             end_tokens,
@@ -146,7 +145,7 @@ impl LanguageModel {
 
     /// Computes sequences together.
     pub(crate) fn batch(&self, limits: Limits) -> Batch<'_> {
-        Batch::new(&self.llama, self.sizes.kv_bytes, limits)
+        Batch::new(&self.transformer, self.sizes.kv_bytes, limits)
     }
 
     /// Chooses the tokens of the answer of this number to a prompt.
@@ -171,12 +170,10 @@ impl LanguageModel {
 }
 
 impl Sizes {
-    fn measure(llama: &Llama) -> mlx_rs::error::Result<Self> {
-        let mut cache = llama.new_cache();
-        let (cache, added) = (&mut cache, 1);
-        let token = Array::from_slice(&[0u32], &[1, 1]);
-        let hidden = llama.extend(&token, &mut [Part { cache, added }])?;
-        let logits = llama.logits(&hidden)?;
+    fn measure(transformer: &Transformer) -> mlx_rs::error::Result<Self> {
+        let mut cache = transformer.new_cache();
+        let hidden = transformer.extend_one(&[0], &mut cache)?;
+        let logits = transformer.logits(&hidden)?;
         logits.eval()?;
         Ok(Self {
             vocabulary: usize::try_from(logits.dim(-1)).unwrap_or(0),
