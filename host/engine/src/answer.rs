@@ -1,90 +1,89 @@
-//! From tokens to the events of an answer.
+//! From tokens to the deltas of an answer.
 
 use std::collections::HashSet;
 
-use deja_chat::{Delta, Event, FinishReason, Usage};
+use deja_chat::{Candidate, Delta, FinishReason, TokenLogprob};
 
 use crate::{
     EngineError,
-    generate::{Step, TokenStream},
+    batch::Token,
+    sampler::{Likelihood, Scored},
     text::{Piece, TextStream},
     tokenizer::Tokenizer,
 };
 
-/// The answer to one request, computed step by step.
-pub(crate) struct AnswerStream<'a> {
-    tokens: TokenStream<'a>,
-    text: TextStream<'a>,
+/// One answer in the making.
+pub(crate) struct Answer<'a> {
+    tokenizer: &'a Tokenizer,
     end_tokens: &'a HashSet<u32>,
-    usage: Usage,
-    finished: bool,
+    text: TextStream<'a>,
+    /// Of tokens whose text is held back.
+    logprobs: Vec<TokenLogprob>,
 }
 
-impl<'a> AnswerStream<'a> {
+/// What a token adds to an answer.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Addition {
+    pub(crate) deltas: Vec<Delta>,
+    /// Why it is the last.
+    pub(crate) finish: Option<FinishReason>,
+}
+
+impl<'a> Answer<'a> {
     pub(crate) fn new(
-        tokens: TokenStream<'a>,
         tokenizer: &'a Tokenizer,
         end_tokens: &'a HashSet<u32>,
         stop: &[String],
-        prompt_tokens: u32,
     ) -> Self {
-        let usage = Usage {
-            prompt_tokens,
-            ..Usage::default()
-        };
         Self {
-            tokens,
-            text: TextStream::new(tokenizer, stop),
+            tokenizer,
             end_tokens,
-            usage,
-            finished: false,
+            text: TextStream::new(tokenizer, stop),
+            logprobs: Vec::new(),
         }
     }
 
-    /// Does one step: at most one token, or one chunk of the prompt. Returns the events that it led
-    /// to; after [`Event::End`] there are no more.
-    pub(crate) fn step(&mut self) -> Result<Vec<Event>, EngineError> {
-        if self.finished {
-            return Ok(Vec::new());
+    /// Goes on by a token.
+    pub(crate) fn push(&mut self, token: Token) -> Result<Addition, EngineError> {
+        if self.end_tokens.contains(&token.id) {
+            return self.finish(String::new(), FinishReason::Stop);
         }
-        let (text, finish) = self.advance()?;
-        let mut events = Vec::new();
+        if let Some(likelihood) = token.likelihood {
+            self.logprobs.push(logprob(self.tokenizer, likelihood));
+        }
+        let Piece { text, stopped_at } = self.text.push(token.id)?;
+        match stopped_at {
+            Some(stop) => Ok(self.add(text, Some(FinishReason::StopString(stop)))),
+            None if token.is_last => self.finish(text, FinishReason::Length),
+            None => Ok(self.add(text, None)),
+        }
+    }
+
+    /// Adds this text and what was held back.
+    fn finish(&mut self, mut text: String, finish: FinishReason) -> Result<Addition, EngineError> {
+        let last = self.text.finish()?;
+        text.push_str(&last.text);
+        let finish = last.stopped_at.map_or(finish, FinishReason::StopString);
+        Ok(self.add(text, Some(finish)))
+    }
+
+    fn add(&mut self, text: String, finish: Option<FinishReason>) -> Addition {
+        let mut deltas = Vec::new();
         if !text.is_empty() {
-            events.push(Event::Delta {
-                choice: 0,
-                delta: Delta::text(text),
-            });
+            let logprobs = std::mem::take(&mut self.logprobs);
+            deltas.push(Delta::Text { text, logprobs });
         }
-        if let Some(finish) = finish {
-            self.finished = true;
-            events.push(Event::Finished { choice: 0, finish });
-            events.push(Event::End { usage: self.usage });
-        }
-        Ok(events)
+        Addition { deltas, finish }
     }
+}
 
-    /// The text of one step, and why it is the last.
-    fn advance(&mut self) -> Result<(String, Option<FinishReason>), EngineError> {
-        match self.tokens.step()? {
-            Step::Prefilled => Ok((String::new(), None)),
-            Step::Exhausted => self.last_text(FinishReason::Length),
-            Step::Token(token) => {
-                self.usage.completion_tokens += 1;
-                if self.end_tokens.contains(&token) {
-                    return self.last_text(FinishReason::Stop);
-                }
-                let Piece { text, stopped_at } = self.text.push(token)?;
-                Ok((text, stopped_at.map(FinishReason::StopString)))
-            }
-        }
-    }
-
-    fn last_text(
-        &mut self,
-        finish: FinishReason,
-    ) -> Result<(String, Option<FinishReason>), EngineError> {
-        let Piece { text, stopped_at } = self.text.finish()?;
-        let finish = stopped_at.map_or(finish, FinishReason::StopString);
-        Ok((text, Some(finish)))
+fn logprob(tokenizer: &Tokenizer, likelihood: Likelihood) -> TokenLogprob {
+    let candidate = |(token, logprob): Scored| Candidate {
+        bytes: tokenizer.bytes(token),
+        logprob: Some(logprob),
+    };
+    TokenLogprob {
+        token: candidate(likelihood.token),
+        top: likelihood.top.into_iter().map(candidate).collect(),
     }
 }

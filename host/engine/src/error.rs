@@ -41,6 +41,14 @@ pub enum EngineError {
         /// Tokens that prompt and answer may have together.
         context_length: u32,
     },
+    /// The prompt, or the answer so far, needs more memory than all answers together may use.
+    #[error("the keys and values of {tokens} tokens do not fit into {limit} bytes")]
+    OutOfMemory {
+        /// Tokens of the prompt and of the answer so far.
+        tokens: usize,
+        /// What the engine may use, in bytes.
+        limit: usize,
+    },
     /// The model's chat template does not take this conversation.
     #[error("the model's chat template refuses the conversation: {reason}")]
     Template {
@@ -98,6 +106,7 @@ impl EngineError {
             | Self::ModelBroken { .. }
             | Self::UnsupportedModel { .. }
             | Self::ContextExceeded { .. }
+            | Self::OutOfMemory { .. }
             | Self::Template { .. }
             | Self::Generation { .. }
             | Self::WorkerStart { .. } => false,

@@ -6,13 +6,16 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use deja_chat::{ChatRequest, Prompt, Sampling};
+use deja_chat::{Prompt, Sampling};
+use mlx_rs::Array;
 
 use crate::{
-    EngineError, ModelInfo,
-    answer::AnswerStream,
+    EngineError, Limits, ModelInfo,
+    answer::Answer,
+    batch::{Batch, SequenceId},
     generate::TokenStream,
-    model::{self, Config, Llama, Loaded},
+    model::{self, Config, Llama, Loaded, Part},
+    sampler::Sampler,
     template::ChatTemplate,
     tokenizer::Tokenizer,
 };
@@ -26,6 +29,15 @@ pub struct LanguageModel {
     tokenizer: Tokenizer,
     template: ChatTemplate,
     end_tokens: HashSet<u32>,
+    sizes: Sizes,
+}
+
+/// What a first token tells of a model, whatever its architecture.
+#[derive(Clone, Copy)]
+struct Sizes {
+    vocabulary: usize,
+    /// Of the keys and values of one position.
+    kv_bytes: usize,
 }
 
 impl std::fmt::Debug for LanguageModel {
@@ -54,12 +66,14 @@ impl LanguageModel {
         } = model::load(path)?;
         let llama = Llama::load(&config, weights)?;
         let info = info(path, &config, context_length);
+        let sizes = Sizes::measure(&llama)?;
         Ok(Self {
             info,
             llama,
             tokenizer,
             template,
             end_tokens,
+            sizes,
         })
     }
 
@@ -95,13 +109,31 @@ impl LanguageModel {
         sampling: &Sampling,
         limit: Option<u32>,
     ) -> Result<TokenStream<'_>, EngineError> {
+        let mut batch = self.batch(Limits {
+            prefix_cache_bytes: 0,
+            ..Limits::default()
+        });
+        let limit = self.limit(&prompt, limit)?;
+        if limit > 0 {
+            let id = SequenceId {
+                request: 0,
+                choice: 0,
+            };
+            let sampler = self.sampler(sampling, 0, &prompt)?;
+            batch.add(id, prompt, sampler, limit, None);
+        }
+        Ok(TokenStream::new(batch))
+    }
+
+    /// How many tokens may continue a prompt, if `wanted` are wanted; see [`Self::tokens`].
+    pub(crate) fn limit(&self, prompt: &[u32], wanted: Option<u32>) -> Result<u32, EngineError> {
         if prompt.is_empty() {
             return Err(EngineError::Generation {
                 reason: "the prompt has no tokens".to_owned(),
             });
         }
         let context_length = self.info.context_length;
-        let prompt_tokens = count(&prompt);
+        let prompt_tokens = count(prompt);
         if prompt_tokens >= context_length {
             return Err(EngineError::ContextExceeded {
                 prompt_tokens,
@@ -109,26 +141,47 @@ impl LanguageModel {
             });
         }
         let room = context_length - prompt_tokens;
-        TokenStream::new(
-            &self.llama,
-            prompt,
-            sampling,
-            limit.unwrap_or(room).min(room),
-        )
+        Ok(wanted.unwrap_or(room).min(room))
     }
 
-    /// The answer to a request, step by step.
-    pub(crate) fn answer(&self, request: &ChatRequest) -> Result<AnswerStream<'_>, EngineError> {
-        let prompt = self.prompt(&request.prompt)?;
-        let prompt_tokens = count(&prompt);
-        let tokens = self.tokens(prompt, &request.sampling, request.max_tokens)?;
-        Ok(AnswerStream::new(
-            tokens,
-            &self.tokenizer,
-            &self.end_tokens,
-            &request.stop,
-            prompt_tokens,
-        ))
+    /// Computes sequences together.
+    pub(crate) fn batch(&self, limits: Limits) -> Batch<'_> {
+        Batch::new(&self.llama, self.sizes.kv_bytes, limits)
+    }
+
+    /// Chooses the tokens of the answer of this number to a prompt.
+    pub(crate) fn sampler(
+        &self,
+        sampling: &Sampling,
+        choice: u32,
+        prompt: &[u32],
+    ) -> Result<Sampler, EngineError> {
+        Ok(Sampler::new(
+            sampling,
+            choice,
+            prompt,
+            self.sizes.vocabulary,
+        )?)
+    }
+
+    /// An answer without any tokens yet.
+    pub(crate) fn answer(&self, stop: &[String]) -> Answer<'_> {
+        Answer::new(&self.tokenizer, &self.end_tokens, stop)
+    }
+}
+
+impl Sizes {
+    fn measure(llama: &Llama) -> mlx_rs::error::Result<Self> {
+        let mut cache = llama.new_cache();
+        let (cache, added) = (&mut cache, 1);
+        let token = Array::from_slice(&[0u32], &[1, 1]);
+        let hidden = llama.extend(&token, &mut [Part { cache, added }])?;
+        let logits = llama.logits(&hidden)?;
+        logits.eval()?;
+        Ok(Self {
+            vocabulary: usize::try_from(logits.dim(-1)).unwrap_or(0),
+            kv_bytes: cache.bytes_per_position(),
+        })
     }
 }
 

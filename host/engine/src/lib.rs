@@ -5,6 +5,7 @@
 
 mod answer;
 mod back_off;
+mod batch;
 mod command;
 mod engine;
 mod error;
@@ -14,6 +15,7 @@ mod model;
 mod output;
 mod protocol;
 mod sampler;
+mod scheduler;
 mod settings;
 mod supervisor;
 mod template;
@@ -26,5 +28,5 @@ pub use engine::{Engine, Generation, ModelInfo, WorkerState, WorkerStatus};
 pub use error::EngineError;
 pub use generate::{Step, TokenStream};
 pub use language_model::LanguageModel;
-pub use settings::{Settings, WorkerCommand};
+pub use settings::{Limits, Settings, WorkerCommand};
 pub use worker::run_worker;

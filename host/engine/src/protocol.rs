@@ -10,7 +10,7 @@ use deja_chat::{ChatRequest, Event};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio_util::codec::LengthDelimitedCodec;
 
-use crate::{EngineError, ModelInfo};
+use crate::{EngineError, Limits, ModelInfo};
 
 /// The version of every message but the hello.
 pub(crate) const VERSION: u32 = 3;
@@ -31,10 +31,12 @@ pub(crate) enum ToWorker {
         model: PathBuf,
         /// In tokens, if lower than the model's own.
         context_length: Option<u32>,
+        /// What the worker may use.
+        limits: Limits,
     },
-    /// Answers a request, after those that came before it.
+    /// Answers a request, together with those that came before it.
     Generate { id: RequestId, request: ChatRequest },
-    /// Counts the tokens of a request's prompt, even while another request is answered.
+    /// Counts the tokens of a request's prompt, even while other requests are answered.
     CountTokens { id: RequestId, request: ChatRequest },
     /// Forgets a request; there is no reply.
     Cancel { id: RequestId },
@@ -164,6 +166,7 @@ mod tests {
                 ToWorker::Load {
                     model: model.into(),
                     context_length,
+                    limits: Limits::default(),
                 }
             }),
             (any::<u64>(), request()).prop_map(|(id, request)| ToWorker::Generate { id, request }),

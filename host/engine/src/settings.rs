@@ -2,6 +2,8 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
+use serde::{Deserialize, Serialize};
+
 /// What an engine runs, and how.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -18,11 +20,45 @@ pub struct Settings {
     pub patience: Duration,
     /// The most generations that wait or run at once; more are refused.
     pub max_waiting: usize,
+    /// What the worker may use.
+    pub limits: Limits,
+}
+
+/// What a worker may use of the machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// The most answers that are computed at once; others wait.
+    pub max_running: usize,
+    /// Bytes of keys and values of the answers in the making. Those that began last are set back
+    /// when there are more.
+    pub kv_bytes: usize,
+    /// Bytes of keys and values that are kept for requests that begin like earlier ones.
+    pub prefix_cache_bytes: usize,
+    /// Bytes that MLX may take in all before it waits for what it computes, if not its own limit.
+    pub memory_bytes: Option<usize>,
+    /// Bytes of freed memory that MLX holds ready, if not its own limit.
+    pub spare_bytes: Option<usize>,
+    /// Bytes that macOS keeps in memory for the GPU, if not MLX's own limit.
+    pub wired_bytes: Option<usize>,
+}
+
+impl Default for Limits {
+    /// 16 answers at once, 8 GiB for them, and 2 GiB for what is kept.
+    fn default() -> Self {
+        Self {
+            max_running: 16,
+            kv_bytes: 8 << 30,
+            prefix_cache_bytes: 2 << 30,
+            memory_bytes: None,
+            spare_bytes: None,
+            wired_bytes: None,
+        }
+    }
 }
 
 impl Settings {
     /// The standard settings: the model's own context, two minutes to load it, 30 seconds to
-    /// start another worker, and 256 generations at once.
+    /// start another worker, 256 generations at once, and the standard limits.
     #[must_use]
     pub fn new(model: impl Into<PathBuf>, worker: WorkerCommand) -> Self {
         Self {
@@ -32,6 +68,7 @@ impl Settings {
             start_timeout: Duration::from_mins(2),
             patience: Duration::from_secs(30),
             max_waiting: 256,
+            limits: Limits::default(),
         }
     }
 }

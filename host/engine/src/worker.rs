@@ -2,7 +2,6 @@
 //! events back.
 
 use std::{
-    collections::VecDeque,
     io::{
         self,
         ErrorKind::{BrokenPipe, ConnectionReset},
@@ -16,15 +15,17 @@ use std::{
 };
 
 use bytes::BytesMut;
-use deja_chat::{ChatRequest, Event};
+use deja_chat::ChatRequest;
+use mlx_rs::memory;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::Serialize;
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
-    answer::AnswerStream,
+    EngineError, Limits,
     language_model::{LanguageModel, count},
     protocol::{self, FromWorker, RequestId, ToWorker},
+    scheduler::Scheduler,
 };
 
 const READ_BYTES: usize = 64 << 10;
@@ -115,7 +116,7 @@ impl Drop for Outbox {
     }
 }
 
-/// The MLX thread: loads the model, then answers requests in the order in which they came.
+/// The MLX thread: loads the model, then answers requests.
 fn infer(inbox: &Receiver<ToWorker>, mut outbox: Outbox) -> io::Result<()> {
     outbox.send(&FromWorker::Hello {
         version: protocol::VERSION,
@@ -123,110 +124,86 @@ fn infer(inbox: &Receiver<ToWorker>, mut outbox: Outbox) -> io::Result<()> {
     let Ok(ToWorker::Load {
         model: path,
         context_length,
+        limits,
     }) = inbox.recv()
     else {
         return Ok(());
     };
-    let model = match LanguageModel::load(&path, context_length) {
+    let loaded = limit_mlx(&limits).map_err(EngineError::from);
+    let loaded = loaded.and_then(|()| LanguageModel::load(&path, context_length));
+    let model = match loaded {
         Ok(model) => model,
         Err(error) => return outbox.send(&FromWorker::LoadFailed { error }),
     };
     outbox.send(&FromWorker::Loaded {
         model: model.info().clone(),
     })?;
-    Scheduler {
+    let scheduler = Scheduler::new(&model, limits);
+    let mut worker = Worker {
         model: &model,
-        waiting: VecDeque::new(),
-        current: None,
+        scheduler,
         outbox,
-    }
-    .run(inbox)
+    };
+    worker.run(inbox)
 }
 
-/// Decides what is computed next. One request runs at a time; between two of its steps the scheduler
-/// looks for messages, and counts tokens for those who ask.
-struct Scheduler<'a> {
+/// Sets MLX's own limits.
+fn limit_mlx(limits: &Limits) -> mlx_rs::error::Result<()> {
+    if let Some(bytes) = limits.memory_bytes {
+        memory::set_memory_limit(bytes)?;
+    }
+    if let Some(bytes) = limits.spare_bytes {
+        memory::set_cache_limit(bytes)?;
+    }
+    if let Some(bytes) = limits.wired_bytes {
+        memory::set_wired_limit(bytes)?;
+    }
+    Ok(())
+}
+
+/// Speaks with the engine; looks for messages between two steps.
+struct Worker<'a> {
     model: &'a LanguageModel,
-    waiting: VecDeque<(RequestId, ChatRequest)>,
-    current: Option<(RequestId, AnswerStream<'a>)>,
+    scheduler: Scheduler<'a>,
     outbox: Outbox,
 }
 
-impl Scheduler<'_> {
-    fn run(mut self, inbox: &Receiver<ToWorker>) -> io::Result<()> {
+impl Worker<'_> {
+    fn run(&mut self, inbox: &Receiver<ToWorker>) -> io::Result<()> {
         loop {
-            let message = if self.is_idle() {
+            let message = if self.scheduler.is_idle() {
                 inbox.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
                 inbox.try_recv()
             };
-            match message {
-                Ok(message) => self.take(message)?,
-                Err(TryRecvError::Empty) => self.step()?,
+            let replies = match message {
+                Ok(message) => self.take(message),
+                Err(TryRecvError::Empty) => self.scheduler.step(),
                 Err(TryRecvError::Disconnected) => return Ok(()),
+            };
+            for reply in replies {
+                self.outbox.send(&reply)?;
             }
         }
     }
 
-    fn is_idle(&self) -> bool {
-        self.current.is_none() && self.waiting.is_empty()
-    }
-
-    fn take(&mut self, message: ToWorker) -> io::Result<()> {
+    fn take(&mut self, message: ToWorker) -> Vec<FromWorker> {
         match message {
-            ToWorker::Generate { id, request } => self.waiting.push_back((id, request)),
-            ToWorker::CountTokens { id, request } => return self.count_tokens(id, &request),
-            ToWorker::Cancel { id } => {
-                self.waiting.retain(|(waiting, _)| *waiting != id);
-                self.current.take_if(|(current, _)| *current == id);
-            }
+            ToWorker::Generate { id, request } => return self.scheduler.generate(id, &request),
+            ToWorker::CountTokens { id, request } => return vec![self.count_tokens(id, &request)],
+            ToWorker::Cancel { id } => self.scheduler.cancel(id),
             ToWorker::Load { .. } => tracing::warn!("a worker loads only one model"),
         }
-        Ok(())
+        Vec::new()
     }
 
-    fn count_tokens(&mut self, id: RequestId, request: &ChatRequest) -> io::Result<()> {
-        self.outbox.send(&match self.model.prompt(&request.prompt) {
+    fn count_tokens(&self, id: RequestId, request: &ChatRequest) -> FromWorker {
+        match self.model.prompt(&request.prompt) {
             Ok(prompt) => FromWorker::TokenCount {
                 id,
                 tokens: count(&prompt),
             },
             Err(error) => FromWorker::Failed { id, error },
-        })
-    }
-
-    /// Does one step of the current request, or begins the next one.
-    fn step(&mut self) -> io::Result<()> {
-        let Some((id, answer)) = &mut self.current else {
-            return self.begin();
-        };
-        let id = *id;
-        match answer.step() {
-            Ok(events) => {
-                if matches!(events.last(), Some(Event::End { .. })) {
-                    self.current = None;
-                }
-                events
-                    .into_iter()
-                    .try_for_each(|event| self.outbox.send(&FromWorker::Event { id, event }))
-            }
-            Err(error) => {
-                self.current = None;
-                self.outbox.send(&FromWorker::Failed { id, error })
-            }
-        }
-    }
-
-    fn begin(&mut self) -> io::Result<()> {
-        let Some((id, request)) = self.waiting.pop_front() else {
-            return Ok(());
-        };
-        match self.model.answer(&request) {
-            Ok(answer) => {
-                self.current = Some((id, answer));
-                Ok(())
-            }
-            Err(error) => self.outbox.send(&FromWorker::Failed { id, error }),
         }
     }
 }

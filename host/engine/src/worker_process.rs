@@ -173,10 +173,10 @@ impl Link {
                 }));
             }
         }
-        let (model, context_length) = (settings.model.clone(), settings.context_length);
         self.send(&ToWorker::Load {
-            model,
-            context_length,
+            model: settings.model.clone(),
+            context_length: settings.context_length,
+            limits: settings.limits.clone(),
         })
         .await?;
         match self.receive().await? {

@@ -7,7 +7,13 @@ use mlx_rs::{
     ops::{concatenate, indexing::TryIndexOp},
 };
 
-use super::{config::Config, kv_cache::LayerCache, layers::Linear, rope::Rope, weights::Weights};
+use super::{
+    config::Config,
+    kv_cache::{LayerCache, Part},
+    layers::Linear,
+    rope::Rope,
+    weights::Weights,
+};
 use crate::EngineError;
 
 #[derive(Debug)]
@@ -58,21 +64,46 @@ impl Attention {
         })
     }
 
-    /// `x` is [1, length, hidden size], and so is the result.
-    pub(crate) fn apply(&self, x: &Array, cache: &mut LayerCache) -> Result<Array> {
-        let (length, offset) = (x.dim(1), cache.length());
-        let queries = self.split(&self.queries.apply(x)?, self.heads)?;
-        let keys = self.split(&self.keys.apply(x)?, self.key_value_heads)?;
-        let values = self.split(&self.values.apply(x)?, self.key_value_heads)?;
+    /// `x` is [1, length, hidden size], and so is the result. Only here do the parts of a pass
+    /// differ: each attends to its own sequence.
+    pub(crate) fn apply(&self, x: &Array, layer: usize, parts: &mut [Part<'_>]) -> Result<Array> {
+        let [queries, keys, values] = [&self.queries, &self.keys, &self.values];
+        let (queries, keys, values) = (queries.apply(x)?, keys.apply(x)?, values.apply(x)?);
+        if let [Part { cache, .. }] = parts {
+            let mixed = self.attend(&queries, &keys, &values, &mut cache.layers[layer])?;
+            return self.output.apply(&mixed);
+        }
+        let mut mixed = Vec::with_capacity(parts.len());
+        let mut start = 0;
+        for Part { cache, added } in parts {
+            let end = start + *added;
+            let [queries, keys, values] =
+                [&queries, &keys, &values].map(|all| all.try_index((.., start..end, ..)));
+            mixed.push(self.attend(&queries?, &keys?, &values?, &mut cache.layers[layer])?);
+            start = end;
+        }
+        self.output.apply(&concatenate(&mixed, 1)?)
+    }
+
+    /// What one sequence's new positions take from all: from three times
+    /// [1, length, heads × head size] to the same.
+    fn attend(
+        &self,
+        queries: &Array,
+        keys: &Array,
+        values: &Array,
+        cache: &mut LayerCache,
+    ) -> Result<Array> {
+        let (length, offset) = (queries.dim(1), cache.length());
+        let queries = self.split(queries, self.heads)?;
+        let keys = self.split(keys, self.key_value_heads)?;
+        let values = self.split(values, self.key_value_heads)?;
         let queries = self.rope.apply(&queries, offset)?;
         let (keys, values) = cache.append(&self.rope.apply(&keys, offset)?, &values)?;
         let mixed = self.mix(&queries, &keys, &values)?;
-        let joined = mixed.transpose_axes(&[0, 2, 1, 3])?.reshape(&[
-            1,
-            length,
-            self.heads * self.head_size,
-        ])?;
-        self.output.apply(&joined)
+        mixed
+            .transpose_axes(&[0, 2, 1, 3])?
+            .reshape(&[1, length, self.heads * self.head_size])
     }
 
     /// From [1, length, heads × head size] to [1, heads, length, head size].

@@ -5,7 +5,7 @@ use mlx_rs::{Array, error::Result, nn::silu};
 use super::{
     attention::Attention,
     config::Config,
-    kv_cache::KvCache,
+    kv_cache::{KvCache, Part},
     layers::{Embedding, Linear, RmsNorm},
     weights::Weights,
 };
@@ -55,14 +55,13 @@ impl Llama {
         KvCache::new(self.blocks.len())
     }
 
-    /// Adds tokens [1, length] to the sequence. The result [1, length, hidden size] need not be
-    /// evaluated if only the cache is wanted.
-    pub(crate) fn extend(&self, tokens: &Array, cache: &mut KvCache) -> Result<Array> {
+    /// Adds tokens [1, length], one part after the other, to the parts' sequences. The result
+    /// [1, length, hidden size] need not be evaluated if only the caches are wanted.
+    pub(crate) fn extend(&self, tokens: &Array, parts: &mut [Part<'_>]) -> Result<Array> {
         let mut hidden = self.embedding.apply(tokens)?;
-        for (block, cache) in self.blocks.iter().zip(&mut cache.layers) {
-            let attended = block
-                .attention
-                .apply(&block.attention_norm.apply(&hidden)?, cache)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let normed = block.attention_norm.apply(&hidden)?;
+            let attended = block.attention.apply(&normed, layer, parts)?;
             let hidden_and_attended = hidden.add(attended)?;
             let fed = block
                 .feed_forward

@@ -15,7 +15,7 @@ use std::{collections::HashSet, path::Path};
 
 pub(crate) use config::Config;
 use device::DeviceKind;
-pub(crate) use kv_cache::KvCache;
+pub(crate) use kv_cache::{KvCache, Part};
 pub(crate) use llama::Llama;
 use weights::Weights;
 

@@ -1,5 +1,6 @@
 //! Text to tokens and back.
 
+mod bytes;
 mod gguf;
 
 use std::path::Path;
@@ -51,6 +52,13 @@ impl Tokenizer {
     /// The text of tokens, without special ones. Bytes that are not UTF-8 become `U+FFFD`.
     pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
         self.0.decode(tokens, true).map_err(|error| failed(&error))
+    }
+
+    /// The bytes that a token stands for, which may be a part of a character.
+    pub(crate) fn bytes(&self, token: u32) -> Vec<u8> {
+        self.0
+            .id_to_token(token)
+            .map_or_else(Vec::new, |name| bytes::of(&name, self.0.get_decoder()))
     }
 
     /// The token of this name.

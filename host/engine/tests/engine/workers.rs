@@ -105,24 +105,6 @@ async fn more_generations_than_may_wait_are_refused() {
 }
 
 #[tokio::test]
-async fn requests_are_answered_in_their_order() {
-    let engine = start().await;
-    let questions = ["What is the capital of France?", "What is 2 + 2?"];
-    let alone = [
-        answer(&engine, request(questions[0]))
-            .await
-            .expect("answers"),
-        answer(&engine, request(questions[1]))
-            .await
-            .expect("answers"),
-    ];
-    let generations = questions.map(|question| engine.generate(request(question)));
-    for (generation, alone) in generations.into_iter().zip(alone) {
-        assert_eq!(finish(generation).await.expect("answers"), alone);
-    }
-}
-
-#[tokio::test]
 async fn a_shutdown_ends_the_worker_and_its_answers() {
     let engine = start().await;
     let mut running = engine.generate(story());

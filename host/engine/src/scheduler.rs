@@ -1,0 +1,201 @@
+//! From requests to events: what the worker computes, and for whom.
+
+use std::collections::HashMap;
+
+use deja_chat::{ChatRequest, Delta, Event, FinishReason, Prompt, Usage};
+
+use crate::{
+    EngineError, Limits,
+    answer::{Addition, Answer},
+    batch::{Batch, Output, SequenceId, Token},
+    language_model::{LanguageModel, count},
+    protocol::{FromWorker, RequestId},
+};
+
+/// Answers all requests at once. It does one step at a time, so that messages are seen between two.
+pub(crate) struct Scheduler<'a> {
+    model: &'a LanguageModel,
+    batch: Batch<'a>,
+    requests: HashMap<RequestId, Request<'a>>,
+}
+
+/// A request whose answers are in the making.
+struct Request<'a> {
+    /// By their number; those that are whole are gone.
+    answers: HashMap<u32, Answer<'a>>,
+    usage: Usage,
+}
+
+impl<'a> Scheduler<'a> {
+    pub(crate) fn new(model: &'a LanguageModel, limits: Limits) -> Self {
+        Self {
+            model,
+            batch: model.batch(limits),
+            requests: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Takes on a request. Returns what is to be said of it at once.
+    pub(crate) fn generate(&mut self, id: RequestId, request: &ChatRequest) -> Vec<FromWorker> {
+        self.begin(id, request)
+            .unwrap_or_else(|error| vec![FromWorker::Failed { id, error }])
+    }
+
+    fn begin(
+        &mut self,
+        id: RequestId,
+        request: &ChatRequest,
+    ) -> Result<Vec<FromWorker>, EngineError> {
+        let prompt = self.model.prompt(&request.prompt)?;
+        let limit = self.model.limit(&prompt, request.max_tokens)?;
+        let usage = Usage {
+            prompt_tokens: count(&prompt),
+            ..Usage::default()
+        };
+        let choices = 0..request.choices.max(1);
+        let mut events = Vec::new();
+        if let (true, Prompt::Text(text)) = (request.echo, &request.prompt) {
+            let echo = |choice| delta(choice, Delta::text(text));
+            events.extend(choices.clone().map(echo));
+        }
+        if limit == 0 {
+            let finish = FinishReason::Length;
+            events.extend(choices.map(|choice| finished(choice, finish.clone())));
+            events.push(Event::End { usage });
+            return Ok(about(id, events));
+        }
+        let mut answers = HashMap::new();
+        for choice in choices {
+            let id = SequenceId {
+                request: id,
+                choice,
+            };
+            let sampler = self.model.sampler(&request.sampling, choice, &prompt)?;
+            let logprobs = request.logprobs.map(usize::from);
+            self.batch.add(id, prompt.clone(), sampler, limit, logprobs);
+            answers.insert(choice, self.model.answer(&request.stop));
+        }
+        self.requests.insert(id, Request { answers, usage });
+        Ok(about(id, events))
+    }
+
+    /// Forgets a request.
+    pub(crate) fn cancel(&mut self, id: RequestId) {
+        if let Some(request) = self.requests.remove(&id) {
+            for choice in request.answers.into_keys() {
+                self.batch.remove(SequenceId {
+                    request: id,
+                    choice,
+                });
+            }
+        }
+    }
+
+    /// Computes the next tokens. Returns what came of it.
+    pub(crate) fn step(&mut self) -> Vec<FromWorker> {
+        let outputs = self.batch.step();
+        let messages = outputs.into_iter().map(|(sequence, output)| {
+            let id = sequence.request;
+            self.take(sequence, output).unwrap_or_else(|error| {
+                // Its other answers are of no use without this one.
+                self.cancel(id);
+                vec![FromWorker::Failed { id, error }]
+            })
+        });
+        messages.collect::<Vec<_>>().concat()
+    }
+
+    /// What an output means for its request; nothing if that failed in the same step.
+    fn take(
+        &mut self,
+        sequence: SequenceId,
+        output: Output,
+    ) -> Result<Vec<FromWorker>, EngineError> {
+        let SequenceId {
+            request: id,
+            choice,
+        } = sequence;
+        let Some(request) = self.requests.get_mut(&id) else {
+            return Ok(Vec::new());
+        };
+        let events = match output {
+            Output::Begun { cached } => {
+                request.begun(choice, cached);
+                Vec::new()
+            }
+            Output::Read { processed, total } => {
+                tracing::debug!(id, choice, processed, total, "reading a prompt");
+                progress(choice, processed, total)
+            }
+            Output::Token(token) => request.push(choice, token)?,
+            Output::Failed(error) => return Err(error),
+        };
+        if !request.answers.contains_key(&choice) {
+            self.batch.remove(sequence);
+        }
+        if request.answers.is_empty() {
+            self.requests.remove(&id);
+        }
+        Ok(about(id, events))
+    }
+}
+
+impl Request<'_> {
+    /// Only the first answer says what was known from earlier: the others may know of it.
+    fn begun(&mut self, choice: u32, cached: usize) {
+        if choice == 0 {
+            self.usage.cached_tokens = u32::try_from(cached).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// An answer goes on by a token.
+    fn push(&mut self, choice: u32, token: Token) -> Result<Vec<Event>, EngineError> {
+        let Some(answer) = self.answers.get_mut(&choice) else {
+            return Ok(Vec::new());
+        };
+        let Addition { deltas, finish } = answer.push(token)?;
+        self.usage.completion_tokens += 1;
+        let deltas = deltas.into_iter();
+        let mut events: Vec<_> = deltas.map(|added| delta(choice, added)).collect();
+        if let Some(finish) = finish {
+            self.answers.remove(&choice);
+            events.push(finished(choice, finish));
+            if self.answers.is_empty() {
+                events.push(Event::End { usage: self.usage });
+            }
+        }
+        Ok(events)
+    }
+}
+
+/// The answers to one request read their prompt together: the first one's progress is that of all.
+/// The end of the prompt shows in the text that follows.
+fn progress(choice: u32, processed: usize, total: usize) -> Vec<Event> {
+    if choice > 0 || processed == total {
+        return Vec::new();
+    }
+    let count = |tokens| u32::try_from(tokens).unwrap_or(u32::MAX);
+    vec![Event::Progress {
+        processed: count(processed),
+        total: count(total),
+    }]
+}
+
+fn delta(choice: u32, delta: Delta) -> Event {
+    Event::Delta { choice, delta }
+}
+
+fn finished(choice: u32, finish: FinishReason) -> Event {
+    Event::Finished { choice, finish }
+}
+
+fn about(id: RequestId, events: Vec<Event>) -> Vec<FromWorker> {
+    let events = events.into_iter();
+    events
+        .map(|event| FromWorker::Event { id, event })
+        .collect()
+}
