@@ -1,6 +1,10 @@
 //! From tokens, one by one, to pieces of text that can be sent.
 
-use crate::{EngineError, output::longest_beginning, tokenizer::Tokenizer};
+use crate::{
+    EngineError,
+    output::{MARKERS, longest_beginning},
+    tokenizer::Tokenizer,
+};
 
 /// What a decoder makes of a token that is not whole text yet.
 const REPLACEMENT: char = '\u{FFFD}';
@@ -67,6 +71,10 @@ impl<'a> Detokenizer<'a> {
     }
 
     fn push(&mut self, token: u32) -> Result<String, EngineError> {
+        let special = self.tokenizer.special(token);
+        if special.is_some_and(|name| !MARKERS.contains(&name)) {
+            return Ok(String::new());
+        }
         self.tokens.push(token);
         let text = self.held()?;
         if text.is_empty() || text.ends_with(REPLACEMENT) {

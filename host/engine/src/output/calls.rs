@@ -41,8 +41,21 @@ pub(super) enum Reading {
 }
 
 /// Reads one call, or several in a row, character by character.
-pub(super) trait CallReader {
-    fn push(&mut self, character: char, sink: &mut Sink) -> Reading;
+#[derive(Clone, Debug)]
+enum Reader {
+    Json(JsonCall),
+    Xml(XmlCall),
+    Mistral(MistralCalls),
+}
+
+impl Reader {
+    fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
+        match self {
+            Self::Json(call) => call.push(character, sink),
+            Self::Xml(call) => call.push(character, sink),
+            Self::Mistral(calls) => calls.push(character, sink),
+        }
+    }
 }
 
 /// Finds the calls in a growing text.
@@ -50,6 +63,7 @@ pub(super) trait CallReader {
 /// A call counts once it names a tool of the request; from then on its arguments stream, and a
 /// mistake in them is for the client to find. All else that looks like a call stays text: other
 /// names, other JSON, a call that breaks off before its name.
+#[derive(Clone, Debug)]
 pub(super) struct CallParser {
     form: CallForm,
     sink: Sink,
@@ -62,8 +76,9 @@ pub(super) struct CallParser {
 }
 
 /// What may be a call.
+#[derive(Clone, Debug)]
 struct Attempt {
-    reader: Box<dyn CallReader>,
+    reader: Reader,
     /// What was read and would be text.
     read: String,
     /// Bytes of it that are text for sure if there is no call: its marker.
@@ -89,11 +104,11 @@ impl CallForm {
         }
     }
 
-    fn reader(self, opening: &str) -> Box<dyn CallReader> {
+    fn reader(self, opening: &str) -> Reader {
         match self {
-            Self::Json | Self::Bare => Box::new(JsonCall::new()),
-            Self::Xml => Box::new(XmlCall::after(opening)),
-            Self::List | Self::Named => Box::new(MistralCalls::new()),
+            Self::Json | Self::Bare => Reader::Json(JsonCall::new()),
+            Self::Xml => Reader::Xml(XmlCall::after(opening)),
+            Self::List | Self::Named => Reader::Mistral(MistralCalls::new()),
         }
     }
 }

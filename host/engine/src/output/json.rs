@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{
-    calls::{CallReader, Reading},
-    sink::Sink,
-};
+use super::{calls::Reading, sink::Sink};
 
 /// The names of the field that holds the arguments.
 const ARGUMENTS: [&str; 2] = ["arguments", "parameters"];
@@ -14,7 +11,7 @@ const ARGUMENTS: [&str; 2] = ["arguments", "parameters"];
 const FIRST: [&str; 6] = ["name", "arguments", "parameters", "type", "function", "id"];
 
 /// Follows JSON character by character to its end.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Scanner {
     depth: usize,
     in_string: bool,
@@ -37,7 +34,7 @@ impl Scanner {
 }
 
 /// Reads one such object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct JsonCall {
     scanner: Scanner,
     state: State,
@@ -125,8 +122,9 @@ impl JsonCall {
     }
 }
 
-impl CallReader for JsonCall {
-    fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
+impl JsonCall {
+    /// Reads on by a character.
+    pub(super) fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
         if self.state == State::Head {
             return self.read_head(character, sink);
         }

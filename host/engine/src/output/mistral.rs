@@ -1,7 +1,7 @@
 //! What follows Mistral's marker `[TOOL_CALLS]`.
 
 use super::{
-    calls::{CallReader, Reading},
+    calls::Reading,
     json::{JsonCall, Scanner},
     sink::Sink,
 };
@@ -13,6 +13,7 @@ const ARGUMENTS: &str = "[ARGS]";
 const ID: &str = "[CALL_ID]";
 
 /// Reads calls in a list, or one with its name before its arguments.
+#[derive(Clone, Debug)]
 pub(super) enum MistralCalls {
     /// Nothing but white space came.
     Start,
@@ -71,8 +72,9 @@ impl MistralCalls {
     }
 }
 
-impl CallReader for MistralCalls {
-    fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
+impl MistralCalls {
+    /// Reads on by a character.
+    pub(super) fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
         match self {
             Self::Start => self.start(character),
             Self::Between => self.between(character, sink),

@@ -22,6 +22,7 @@ use thoughts::{Said, ThoughtParser};
 
 /// Reads the text of one answer as it grows. However the text is cut into pieces, the deltas say
 /// the same.
+#[derive(Clone, Debug)]
 pub(crate) struct OutputParser {
     thoughts: Option<ThoughtParser>,
     calls: Option<CallParser>,

@@ -7,7 +7,7 @@ use rand::{RngExt, distr::Alphanumeric};
 const ID_LENGTH: usize = 24;
 
 /// Collects the deltas of one answer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Sink {
     tools: Vec<Tool>,
     deltas: Vec<Delta>,

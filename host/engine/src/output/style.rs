@@ -61,6 +61,11 @@ impl Style {
         Self { calls, thoughts }
     }
 
+    /// Whether it is one of Mistral's.
+    pub(crate) fn is_mistral(self) -> bool {
+        matches!(self.calls, CallForm::List | CallForm::Named)
+    }
+
     /// Begins the answer at the end of its prompt, if it has to be a call: the model can only go on
     /// with it.
     pub(crate) fn begin(self, prompt: &mut String, conversation: &Conversation) {

@@ -20,7 +20,7 @@ pub(super) enum Said {
 
 /// Finds the thoughts in a growing text: at its beginning, for what stands in the midst of a text
 /// is only spoken of. White space around thoughts is left out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ThoughtParser {
     markers: ThoughtMarkers,
     state: State,

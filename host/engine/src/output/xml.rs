@@ -3,10 +3,7 @@
 
 use serde_json::Value;
 
-use super::{
-    calls::{CallReader, Reading},
-    sink::Sink,
-};
+use super::{calls::Reading, sink::Sink};
 
 const FUNCTION: &str = "<function=";
 const PARAMETER: &str = "<parameter=";
@@ -14,7 +11,7 @@ const END_OF_VALUE: &str = "</parameter>";
 const END_OF_CALL: [&str; 2] = ["</function>", "</tool_call>"];
 
 /// Reads one call.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct XmlCall {
     state: State,
     /// What was read in this state.
@@ -25,7 +22,7 @@ pub(super) struct XmlCall {
     separator: &'static str,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum State {
     /// The function's tag comes.
     Start,
@@ -131,8 +128,9 @@ impl XmlCall {
     }
 }
 
-impl CallReader for XmlCall {
-    fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
+impl XmlCall {
+    /// Reads on by a character.
+    pub(super) fn push(&mut self, character: char, sink: &mut Sink) -> Reading {
         self.text.push(character);
         match self.state {
             State::Start => self.start(),
