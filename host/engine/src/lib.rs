@@ -13,6 +13,7 @@ mod evaluate;
 mod generate;
 mod language_model;
 mod model;
+mod output;
 mod protocol;
 mod sampler;
 mod scheduler;

@@ -49,9 +49,16 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of tokens, without special ones. Bytes that are not UTF-8 become `U+FFFD`.
+    /// The text of tokens, special ones by their names. Bytes that are not UTF-8 become `U+FFFD`.
     pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
-        self.0.decode(tokens, true).map_err(|error| failed(&error))
+        self.0.decode(tokens, false).map_err(|error| failed(&error))
+    }
+
+    /// The name of a token that has a meaning of its own, and is no part of a text.
+    pub(crate) fn special(&self, token: u32) -> Option<&str> {
+        let added = self.0.get_added_vocabulary().get_added_tokens_decoder();
+        let token = added.get(&token).filter(|token| token.special)?;
+        Some(&token.content)
     }
 
     /// The bytes that a token stands for, which may be a part of a character.
