@@ -9,6 +9,7 @@ mod log;
 mod plugin;
 mod reload;
 mod serve;
+mod trace;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -40,6 +41,9 @@ enum Command {
     /// Writes, builds, checks, tries out and lists plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Looks at recorded traffic.
+    #[command(subcommand)]
+    Trace(trace::Command),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => serve::serve(config),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Trace(command) => trace::run(&command),
         Command::Worker => {
             log::start(LogFormat::Human);
             return deja_engine::run_worker();
