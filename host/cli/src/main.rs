@@ -10,6 +10,7 @@ mod log;
 mod plugin;
 mod reload;
 mod serve;
+mod trace;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -43,6 +44,9 @@ enum Command {
     /// Writes, builds, checks, tries out and lists plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Looks at recorded traffic.
+    #[command(subcommand)]
+    Trace(trace::Command),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Trace(command) => trace::run(&command),
         Command::Worker => {
             log::start(LogFormat::Human);
             return deja_engine::run_worker();

@@ -13,6 +13,7 @@ use crate::{Record, redact};
 
 /// The fields by which the forms are told apart, and those of an exchange.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Envelope<'a> {
     #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
