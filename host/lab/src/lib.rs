@@ -6,3 +6,4 @@
 pub mod bench;
 pub mod live;
 mod units;
+pub mod watch;
