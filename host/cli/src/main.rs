@@ -11,6 +11,7 @@ mod plugin;
 mod reload;
 mod serve;
 mod trace;
+mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -41,6 +42,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Measures what the cache of a server does.
     Bench(Box<bench::Arguments>),
+    /// Shows what a running server does.
+    Watch(watch::Arguments),
     /// Writes, builds, checks, tries out and lists plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => serve::serve(config),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Watch(arguments) => watch::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
         Command::Trace(command) => trace::run(&command),
         Command::Worker => {

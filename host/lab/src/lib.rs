@@ -7,3 +7,4 @@ pub mod analyze;
 pub mod bench;
 pub mod live;
 mod units;
+pub mod watch;

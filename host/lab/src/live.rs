@@ -209,6 +209,30 @@ impl Outcomes {
         (self.answerable() > 0).then(|| real(self.hit) / real(self.answerable()))
     }
 
+    /// All counts by name.
+    #[must_use]
+    pub fn named(self) -> [(&'static str, u64); 5] {
+        [
+            ("hit", self.hit),
+            ("miss", self.miss),
+            ("coalesced", self.coalesced),
+            ("bypass", self.bypass),
+            ("error", self.error),
+        ]
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            hit: self.hit + other.hit,
+            miss: self.miss + other.miss,
+            coalesced: self.coalesced + other.coalesced,
+            bypass: self.bypass + other.bypass,
+            error: self.error + other.error,
+        }
+    }
+
     /// What came since; nothing where the server started anew in between.
     #[must_use]
     pub fn since(self, before: Self) -> Self {
