@@ -17,7 +17,7 @@ pub(crate) enum Bench {
     Policies,
     /// Whole answers: from the model, and from the cache
     Answers,
-    /// The server: hits beside nginx, misses beside the upstream alone, and memory
+    /// The server: hits beside nginx, misses beside the upstream alone, memory, and reload
     Serve,
 }
 
