@@ -40,8 +40,8 @@ async fn a_running_server_tells_what_it_has_loaded() {
     let keyer = listed.lines().find(|line| line.starts_with("keyer"));
     let cells: Vec<_> = keyer.expect("it is listed").split_whitespace().collect();
     assert_eq!(
-        (cells[1], cells[4], cells[6]),
-        ("exact", "1", "0"),
+        (cells[1], cells[4], cells[6], cells[7]),
+        ("exact", "1", "0", "closed"),
         "{listed}"
     );
 

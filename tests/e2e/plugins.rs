@@ -5,18 +5,12 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use deja_tests::{Deja, QUESTION, Setup, question};
+use deja_tests::{Deja, QUESTION, Setup, question, variant};
 use serde_json::Value;
 
-const LOWER_CASE: &str = "What is the  capital of france?";
+use crate::load::plugin;
 
-fn plugin<'a>(health: &'a Value, kind: &str) -> &'a Value {
-    let plugins = health["plugins"].as_array().expect("plugins are listed");
-    plugins
-        .iter()
-        .find(|plugin| plugin["kind"] == kind)
-        .expect("each kind is there")
-}
+const LOWER_CASE: &str = "What is the  capital of france?";
 
 fn is_from_file(health: &Value, kind: &str) -> bool {
     plugin(health, kind)["source"] != "built-in"
@@ -73,8 +67,8 @@ async fn a_keyer_counts_once_it_is_dropped_in_and_configured() {
 async fn entries_and_counts_survive_new_eviction_and_stats_components() {
     let deja = Deja::start().await;
     deja.ask(&question(QUESTION)).await;
-    deja.setup().drop_variant("lru");
-    deja.setup().drop_variant("standard");
+    deja.setup().drop_file("lru", &variant("lru", 1));
+    deja.setup().drop_file("standard", &variant("standard", 1));
     deja.wait_for("both files", |health| {
         is_from_file(health, "eviction") && is_from_file(health, "stats")
     })

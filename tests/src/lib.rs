@@ -6,6 +6,7 @@
 mod api;
 mod client;
 mod log;
+mod memory;
 mod program;
 mod python;
 mod server;
@@ -21,7 +22,7 @@ pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
 pub use client::{client, client_builder};
 pub use program::{deja_command, printed};
 pub use python::{python, python_server};
-pub use server::{Deja, Setup, cache_status, required, whole};
+pub use server::{Deja, Setup, built, cache_status, required, variant, whole};
 pub use stream::{Frames, Streamed, streamed};
 pub use upstream::{Asked, Coding, Ending, Gate, Reply, Upstream};
 

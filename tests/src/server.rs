@@ -19,7 +19,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{PATIENCE, api::Api, client::client_builder, log::Log};
+use crate::{PATIENCE, api::Api, client::client_builder, log::Log, memory};
 
 /// A variable that `cargo xtask` sets for tests and benchmarks.
 #[must_use]
@@ -99,14 +99,6 @@ impl Setup {
         self.drop_file(name, &built(component));
     }
 
-    /// Puts a component into the plugin folder that does the same and is not the same, by a section
-    /// that says nothing.
-    pub fn drop_variant(&self, component: &str) {
-        const CUSTOM_SECTION: [u8; 4] = [0, 2, 1, b'x'];
-        let bytes = [built(component), CUSTOM_SECTION.to_vec()].concat();
-        self.drop_file(component, &bytes);
-    }
-
     /// Puts a file `name.wasm` into the plugin folder in one step.
     pub fn drop_file(&self, name: &str, bytes: &[u8]) {
         let part = self.plugins().join(format!("{name}.part"));
@@ -173,9 +165,17 @@ fn client() -> Client {
 }
 
 /// A component as `cargo xtask plugins` made it.
-fn built(component: &str) -> Vec<u8> {
+#[must_use]
+pub fn built(component: &str) -> Vec<u8> {
     let file = Path::new(&required("DEJA_PLUGINS")).join(format!("{component}.wasm"));
     fs::read(&file).unwrap_or_else(|error| panic!("{} cannot be read: {error}", file.display()))
+}
+
+/// A component that does the same as the one from `cargo xtask plugins` and is not the same; each
+/// number makes another one.
+#[must_use]
+pub fn variant(component: &str, number: u8) -> Vec<u8> {
+    deja_guests::variant(&built(component), number)
 }
 
 /// A running server. Its drop kills it.
@@ -312,6 +312,12 @@ impl Deja {
     #[must_use]
     pub fn process(&self) -> Pid {
         pid(self.child.id())
+    }
+
+    /// The memory that the server holds, in MiB.
+    #[must_use]
+    pub fn resident(&self) -> f64 {
+        memory::resident(self.process())
     }
 
     /// Sends the server a signal.

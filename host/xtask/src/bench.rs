@@ -19,7 +19,7 @@ pub(crate) enum Bench {
     Answers,
     /// A trace of 10,000 files of 50 KB, read and analysed
     Trace,
-    /// The server: hits beside nginx, misses beside the upstream alone, and memory
+    /// The server: hits beside nginx, misses beside the upstream alone, memory, and reload
     Serve,
 }
 

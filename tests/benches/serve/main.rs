@@ -1,5 +1,5 @@
 //! What Deja adds and what it saves as a server: hits beside nginx, misses beside the upstream
-//! alone, and memory. In one run, on loopback.
+//! alone, memory, and answers while plugins are swapped. In one run, on loopback.
 //!
 //! `cargo xtask bench serve` runs it; `-- hits` at its end runs one part.
 
@@ -15,6 +15,7 @@ mod load;
 mod memory;
 mod misses;
 mod nginx;
+mod reload;
 mod report;
 mod server;
 mod upstream;
@@ -45,6 +46,9 @@ async fn main() {
     }
     if is_wanted("memory") {
         comparisons.extend(memory::measure(&upstream).await);
+    }
+    if is_wanted("reload") {
+        comparisons.extend(reload::measure(&upstream).await);
     }
     report::print(&comparisons);
 }

@@ -1,6 +1,6 @@
 //! What entries and connections take of Deja's memory.
 
-use std::{fs, ops::Range, process::Command};
+use std::ops::Range;
 
 use deja_tests::Deja;
 use futures_util::future::join_all;
@@ -34,11 +34,11 @@ async fn entries(upstream: &Upstream) -> Comparison {
     eprintln!("memory, {ENTRIES} entries …");
     let deja = server::setup(upstream).start().await;
     fill(&deja, 0..WARM_UP).await;
-    let before = (resident(&deja), metric(&deja, "deja_cache_bytes").await);
+    let before = (deja.resident(), metric(&deja, "deja_cache_bytes").await);
     let asked = upstream.requests();
     fill(&deja, WARM_UP..WARM_UP + ENTRIES).await;
     assert_eq!(upstream.requests() - asked, ENTRIES as u64);
-    let after = (resident(&deja), metric(&deja, "deja_cache_bytes").await);
+    let after = (deja.resident(), metric(&deja, "deja_cache_bytes").await);
     Comparison {
         what: format!("memory, {ENTRIES} entries: what they count"),
         unit: Unit::Mebibytes,
@@ -54,12 +54,12 @@ async fn connections(upstream: &Upstream) -> Comparison {
     eprintln!("memory, {CONNECTIONS} connections …");
     let deja = server::setup(upstream).start().await;
     fill(&deja, 0..WARM_UP).await;
-    let without = resident(&deja);
+    let without = deja.resident();
     let clients: Vec<_> = (0..CONNECTIONS).map(|_| deja_tests::client()).collect();
     for client in &clients {
         ask(client, &deja, 0).await;
     }
-    let with = resident(&deja);
+    let with = deja.resident();
     drop(clients);
     Comparison {
         what: format!("memory, {CONNECTIONS} idle connections: none"),
@@ -103,28 +103,4 @@ async fn metric(deja: &Deja, name: &str) -> f64 {
     let number = |line: &str| line.strip_prefix(name)?.trim().parse().ok();
     let number = text.lines().find_map(number);
     number.unwrap_or_else(|| panic!("no {name} in:\n{text}"))
-}
-
-/// The memory that the process holds, in MiB.
-fn resident(deja: &Deja) -> f64 {
-    let process = deja.process().as_raw_pid();
-    let text = match fs::read_to_string(format!("/proc/{process}/status")) {
-        Ok(status) => status.split("VmRSS:").nth(1).map(str::to_owned),
-        // macOS has no such file, and Debian not always `ps`.
-        Err(_) => told_by_ps(process),
-    };
-    let kibibytes = text
-        .as_deref()
-        .and_then(|text| text.split_whitespace().next()?.parse().ok());
-    let kibibytes: f64 = kibibytes.expect("the process runs");
-    kibibytes / 1024.0
-}
-
-fn told_by_ps(process: i32) -> Option<String> {
-    let mut ps = Command::new("ps");
-    let output = ps
-        .args(["-o", "rss=", "-p"])
-        .arg(process.to_string())
-        .output();
-    String::from_utf8(output.ok()?.stdout).ok()
 }

@@ -196,7 +196,7 @@ pub fn core_module() -> Vec<u8> {
 /// The same component with other bytes: nobody reads the custom section added to it.
 #[must_use]
 pub fn variant(component: &[u8], number: u8) -> Vec<u8> {
-    [component, &[0, 2, 1, number]].concat()
+    [component, &[0, 2, 0, number]].concat()
 }
 
 fn component(contract: &str, world: &str, module: &str) -> Vec<u8> {

@@ -120,6 +120,8 @@ async fn accept(listener: TcpListener, script: Arc<Script>, seen: Arc<watch::Sen
 }
 
 async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<watch::Sender<Seen>>) {
+    // A head and its body are written one after the other, and neither is to wait.
+    stream.set_nodelay(true).expect("the connection is open");
     let mut buffer = BytesMut::new();
     while let Some(mut asked) = Asked::read(&mut stream, &mut buffer).await {
         seen.send_modify(|seen| {

@@ -36,14 +36,16 @@ async fn health(url: &str) -> anyhow::Result<Value> {
     reply.json().await.context("the answer is not Deja's")
 }
 
-const HEADINGS: [&str; 7] = [
-    "KIND", "NAME", "VERSION", "LOADED", "CALLS", "TIME", "FAILURES",
+const COLUMNS: usize = 8;
+
+const HEADINGS: [&str; COLUMNS] = [
+    "KIND", "NAME", "VERSION", "LOADED", "CALLS", "TIME", "FAILURES", "BREAKER",
 ];
 
 fn table(plugins: &[Value]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     rows.extend(plugins.iter().map(row));
-    let widths: [usize; 7] = std::array::from_fn(|column| {
+    let widths: [usize; COLUMNS] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.max().unwrap_or_default()
     });
@@ -56,7 +58,7 @@ fn table(plugins: &[Value]) -> String {
     text
 }
 
-fn row(plugin: &Value) -> [String; 7] {
+fn row(plugin: &Value) -> [String; COLUMNS] {
     let text = |field: &str| plugin[field].as_str().unwrap_or_default().to_owned();
     let number = |field: &str| plugin[field].as_u64().unwrap_or_default();
     let loaded = UNIX_EPOCH + Duration::from_millis(number("loaded_at_ms"));
@@ -68,10 +70,11 @@ fn row(plugin: &Value) -> [String; 7] {
         number("calls").to_string(),
         format!("{:.1?}", Duration::from_micros(number("busy_us"))),
         number("failures").to_string(),
+        text("breaker"),
     ]
 }
 
-fn line(row: &[String; 7], widths: [usize; 7]) -> String {
+fn line(row: &[String; COLUMNS], widths: [usize; COLUMNS]) -> String {
     let cells = row.iter().zip(widths);
     let cells: Vec<_> = cells
         .map(|(cell, width)| format!("{cell:<width$}"))
@@ -104,16 +107,18 @@ mod tests {
     fn each_plugin_has_a_line_and_its_troubles_below() {
         let plugins = [
             json!({"kind": "keyer", "name": "exact", "version": "0.1.0", "loaded_at_ms": 1_000,
-                "calls": 12, "busy_us": 3_400, "failures": 0, "rejected": "it is empty"}),
+                "calls": 12, "busy_us": 3_400, "failures": 0, "breaker": "closed",
+                "rejected": "it is empty"}),
             json!({"kind": "stats", "name": "standard", "version": "0.1.0", "loaded_at_ms": 0,
-                "calls": 1, "busy_us": 7, "failures": 1, "last_error": null}),
+                "calls": 1, "busy_us": 7, "failures": 1, "breaker": "open",
+                "last_error": null}),
         ];
         assert_eq!(
             table(&plugins),
-            "KIND   NAME      VERSION  LOADED                CALLS  TIME   FAILURES\n\
-             keyer  exact     0.1.0    1970-01-01T00:00:01Z  12     3.4ms  0\n  \
+            "KIND   NAME      VERSION  LOADED                CALLS  TIME   FAILURES  BREAKER\n\
+             keyer  exact     0.1.0    1970-01-01T00:00:01Z  12     3.4ms  0         closed\n  \
              newest file not loaded: it is empty\n\
-             stats  standard  0.1.0    1970-01-01T00:00:00Z  1      7.0µs  1\n"
+             stats  standard  0.1.0    1970-01-01T00:00:00Z  1      7.0µs  1         open\n"
         );
     }
 }

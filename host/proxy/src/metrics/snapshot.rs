@@ -17,7 +17,7 @@ use prometheus_client::{
 };
 
 /// Names that are the host's own. A stats component cannot speak for it.
-const RESERVED: [&str; 15] = [
+const RESERVED: [&str; 16] = [
     "deja_requests",
     "deja_request_duration_seconds",
     "deja_time_to_first_token_seconds",
@@ -29,6 +29,7 @@ const RESERVED: [&str; 15] = [
     "deja_plugin_calls",
     "deja_plugin_left_alone",
     "deja_plugin_failures",
+    "deja_plugin_rejected",
     "deja_plugin_seconds",
     "deja_worker_restarts",
     "deja_trace_records",
@@ -127,6 +128,7 @@ fn register_plugins(registry: &mut Registry, plugins: Vec<PluginStatus>) {
     let failures = Family::<PluginLabels, Counter>::default();
     let seconds = Family::<PluginLabels, Counter<f64, AtomicU64>>::default();
     let left_alone = Family::<PluginLabels, Gauge>::default();
+    let rejected = Family::<PluginLabels, Gauge>::default();
     for status in plugins {
         let labels = PluginLabels {
             plugin: status.name,
@@ -137,6 +139,8 @@ fn register_plugins(registry: &mut Registry, plugins: Vec<PluginStatus>) {
         left_alone
             .get_or_create(&labels)
             .inc_by(is_left_alone.into());
+        let is_rejected = status.rejected.is_some();
+        rejected.get_or_create(&labels).inc_by(is_rejected.into());
         failures.get_or_create(&labels).inc_by(status.failures);
         let busy = std::time::Duration::from_micros(status.busy_us);
         seconds.get_or_create(&labels).inc_by(busy.as_secs_f64());
@@ -151,6 +155,11 @@ fn register_plugins(registry: &mut Registry, plugins: Vec<PluginStatus>) {
         "plugin_left_alone",
         "Whether a plugin is left alone because it failed",
         left_alone,
+    );
+    registry.register(
+        "plugin_rejected",
+        "Whether a plugin's newest file was not loaded",
+        rejected,
     );
     registry.register_with_unit("plugin", "Time spent in a plugin", Unit::Seconds, seconds);
 }
