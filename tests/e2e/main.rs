@@ -20,6 +20,7 @@ mod metrics;
 mod partitions;
 mod pass_through;
 mod plugins;
+mod recording;
 mod reload;
 mod shutdown;
 mod tls;

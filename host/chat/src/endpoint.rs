@@ -138,7 +138,10 @@ mod tests {
     #[test]
     fn an_endpoint_is_found_at_the_end_of_a_url() {
         for (url, endpoint) in [
-            ("https://x.example/v1/messages?beta=true", Some(Endpoint::Messages)),
+            (
+                "https://x.example/v1/messages?beta=true",
+                Some(Endpoint::Messages),
+            ),
             ("/v1/messages/count_tokens", Some(Endpoint::CountTokens)),
             ("/messages/", Some(Endpoint::Messages)),
             ("/v1/models", None),

@@ -10,6 +10,7 @@ mod log;
 mod plugin;
 mod reload;
 mod serve;
+mod trace;
 mod watch;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -46,6 +47,9 @@ enum Command {
     /// Writes, builds, checks, tries out and lists plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Looks at recorded traffic.
+    #[command(subcommand)]
+    Trace(trace::Command),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Trace(command) => trace::run(&command),
         Command::Worker => {
             log::start(LogFormat::Human);
             return deja_engine::run_worker();

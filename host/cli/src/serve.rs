@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use deja_policy::{PluginHost, Watcher};
 use deja_proxy::{Proxy, Server};
+use deja_trace::{Recorder, RecorderSettings};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, warn};
@@ -70,12 +71,14 @@ async fn serve_until_told(config: Config, file: Option<ConfigFile>) -> anyhow::R
         running = Running::start(&config.backends) => running?,
         () = signals.once() => return Ok(()),
     };
+    let recorder = config.trace.clone().map(record).transpose()?;
     let proxy = Arc::new(Proxy::new(
         config.proxy.clone(),
         config.cache,
         running.routed(&config.backends)?,
         plugins.clone(),
         policies,
+        recorder.clone(),
     ));
     tokio::spawn(sweep(Arc::downgrade(&proxy)));
     let live = Live::start(config, running, &plugins, proxy.clone())?;
@@ -87,8 +90,19 @@ async fn serve_until_told(config: Config, file: Option<ConfigFile>) -> anyhow::R
     announce(&server);
     server.run(proxy.clone(), signals.once()).await;
     proxy.shutdown().await;
+    if let Some(recorder) = recorder {
+        // A disk that is stuck holds nobody up who sends a second signal.
+        let _ = tokio::task::spawn_blocking(move || recorder.flush()).await;
+    }
     info!("stopped");
     Ok(())
+}
+
+fn record(settings: RecorderSettings) -> anyhow::Result<Arc<Recorder>> {
+    let dir = settings.dir.display().to_string();
+    let recorder = Recorder::start(settings).context("cannot start to record")?;
+    info!(dir, "traffic is recorded");
+    Ok(Arc::new(recorder))
 }
 
 /// Forgets what has outlived its time, as long as the proxy lives.
@@ -139,6 +153,7 @@ impl Live {
         }
         new.server = self.config.server;
         new.log = self.config.log;
+        new.trace.clone_from(&self.config.trace);
         self.reconfigure(&mut new)?;
         self.config = new;
         info!("the configuration is in place");

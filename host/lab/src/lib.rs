@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod analyze;
 pub mod bench;
 pub mod live;
 mod units;

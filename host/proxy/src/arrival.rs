@@ -186,10 +186,15 @@ impl Tally {
         self.passed(bytes);
         match landing {
             Landing::Whole { answer, .. } => {
-                self.usage(answer.usage());
+                self.whole(answer);
                 self.ended();
             }
-            Landing::Odd { .. } => self.ended(),
+            Landing::Odd { document, .. } => {
+                if let Some(document) = document {
+                    self.odd(document);
+                }
+                self.ended();
+            }
             Landing::Partial { error, .. } => self.broke_off(error.to_string()),
         }
     }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use deja_cache::{Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential};
+use deja_cache::{
+    Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential,
+};
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
@@ -34,7 +36,8 @@ pub(crate) struct Call {
     /// Tells it from every other request under the same rules.
     pub(crate) digest: RawDigest,
     partition: PartitionBy,
-    pieces: Vec<Bytes>,
+    /// The body as it came.
+    pub(crate) pieces: Vec<Bytes>,
 }
 
 /// What a call asks.
@@ -187,7 +190,7 @@ impl Call {
 
     /// All that separates answers and is known before the body is looked into, each part with its
     /// name.
-    fn scope_parts(&self) -> Vec<&[u8]> {
+    pub(crate) fn scope_parts(&self) -> Vec<&[u8]> {
         let mut parts = vec![
             self.endpoint.name().as_bytes(),
             self.query.as_deref().unwrap_or_default().as_bytes(),
@@ -219,7 +222,8 @@ impl Call {
     }
 }
 
-fn joined(pieces: &[Bytes]) -> Bytes {
+/// The bytes of all pieces.
+pub(crate) fn joined(pieces: &[Bytes]) -> Bytes {
     match pieces {
         [] => Bytes::new(),
         [one] => one.clone(),

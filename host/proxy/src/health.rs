@@ -1,5 +1,6 @@
 //! `GET /health` and `GET /metrics`: how the whole thing is doing.
 
+use deja_trace::RecorderStatus;
 use serde_json::{Value, json};
 
 use crate::{backend::Backend, metrics::Snapshot, pipeline::Proxy};
@@ -25,7 +26,17 @@ pub(crate) fn health(proxy: &Proxy) -> Value {
         "backend": backends.first(),
         "backends": backends,
         "plugins": proxy.plugins.load().status(),
+        "trace": proxy.recorder.as_ref().map(|recorder| trace(&recorder.status())),
         "in_flight": proxy.metrics.in_flight(),
+    })
+}
+
+fn trace(status: &RecorderStatus) -> Value {
+    json!({
+        "written": status.written,
+        "dropped": status.dropped,
+        "bytes": status.bytes,
+        "error": status.error,
     })
 }
 
@@ -44,6 +55,7 @@ pub(crate) fn metrics(proxy: &Proxy) -> String {
         gauges,
         plugins: proxy.plugins.load().status(),
         restarts: restarts.collect(),
+        trace: proxy.recorder.as_ref().map(|recorder| recorder.status()),
         samples: proxy.ledger.samples(&gauges),
     })
 }

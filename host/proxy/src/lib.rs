@@ -15,6 +15,7 @@ mod cors;
 mod decode;
 mod directives;
 mod error;
+mod exchange;
 mod fetch;
 mod health;
 mod metrics;

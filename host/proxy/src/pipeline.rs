@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use deja_cache::{
-    Boarding, BypassReason, Cache, CacheLimits, Endpoint, Entry, Flights, Key, Keyed, KeyerChain,
-    Ledger, OutcomeKind, Recalled, Ticket,
+    Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Key, Keyed,
+    KeyerChain, Ledger, OutcomeKind, Recalled, Ticket,
 };
 use deja_chat::Delivery;
 use deja_policy::{PluginHost, Policies, Replacement};
+use deja_trace::Recorder;
 use hyper::{Request, body::Incoming};
 
 use crate::{
@@ -37,6 +38,7 @@ pub struct Proxy {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) plugins: ArcSwap<PluginHost>,
+    pub(crate) recorder: Option<Arc<Recorder>>,
     flights: Flights<Progress, Landing, FetchError>,
 }
 
@@ -60,7 +62,7 @@ struct Plan {
 }
 
 impl Proxy {
-    /// A proxy with an empty cache.
+    /// A proxy with an empty cache. With a recorder all that becomes of its requests is recorded.
     #[must_use]
     pub fn new(
         settings: ProxySettings,
@@ -68,6 +70,7 @@ impl Proxy {
         backends: Backends,
         plugins: Arc<PluginHost>,
         policies: Policies,
+        recorder: Option<Arc<Recorder>>,
     ) -> Self {
         let keyers = KeyerChain::new(policies.keyers);
         Self {
@@ -77,6 +80,7 @@ impl Proxy {
             ledger: Arc::new(Ledger::new(policies.stats)),
             metrics: Arc::new(Metrics::new()),
             plugins: ArcSwap::new(plugins),
+            recorder,
         }
     }
 
@@ -86,7 +90,8 @@ impl Proxy {
         http: Request<Incoming>,
     ) -> Result<Reply, Error> {
         let rules = self.rules.load_full();
-        let mut tally = Tally::start(self.ledger.clone(), self.metrics.clone(), endpoint);
+        let (ledger, metrics) = (self.ledger.clone(), self.metrics.clone());
+        let mut tally = Tally::start(ledger, metrics, self.recorder.clone(), endpoint);
         match self.find(rules, endpoint, http, &mut tally).await {
             Ok(Answered::Found(entry, recalled)) => {
                 let (reply, bytes) = hit(&entry, recalled);
@@ -113,6 +118,7 @@ impl Proxy {
     ) -> Result<Answered, Error> {
         tally.admit(rules.settings.max_requests)?;
         let call = Call::read(endpoint, http, &rules.settings).await?;
+        tally.received(&call);
         if let Some(recalled) = rules.memo.recall(&call.digest, &*call.headers)
             && let Some(entry) = self.lookup(&call.directives, &recalled.key)
         {
@@ -123,7 +129,9 @@ impl Proxy {
         let Some(route) = rules.backends.route(&asked.model) else {
             return Err(Error::UnknownModel(asked.model));
         };
-        let keyed = key(&rules, &call, &asked, &route);
+        tally.routed(&route.to);
+        let Consultation { keyed, edits, .. } = consult(&rules, &call, &asked, &route);
+        tally.edited(edits);
         if let Keyed::Cache(ticket) = &keyed {
             tally.keyed(ticket.key);
             if let Some(entry) = self.lookup(&call.directives, &ticket.key) {
@@ -274,8 +282,8 @@ impl Proxy {
     }
 }
 
-/// The request's key, which is remembered.
-fn key(rules: &Rules, call: &Call, asked: &Asked, route: &Route) -> Keyed {
+/// Asks the keyers for the request's key, which is remembered.
+fn consult(rules: &Rules, call: &Call, asked: &Asked, route: &Route) -> Consultation {
     let scope = call.scope(asked, route);
     let consultation = rules.keyers.consult(call.key_request(asked), scope);
     if let Keyed::Cache(ticket) = &consultation.keyed {
@@ -283,10 +291,10 @@ fn key(rules: &Rules, call: &Call, asked: &Asked, route: &Route) -> Keyed {
             key: ticket.key,
             delivery: asked.delivery,
         };
-        let headers_read = consultation.headers_read;
+        let headers_read = consultation.headers_read.clone();
         rules.memo.remember(call.digest, recalled, headers_read);
     }
-    consultation.keyed
+    consultation
 }
 
 impl Plan {

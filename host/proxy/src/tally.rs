@@ -5,13 +5,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deja_cache::{Endpoint, Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
-use deja_chat::Usage;
+use bytes::Bytes;
+use deja_cache::{Edit, Endpoint, Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
+use deja_chat::{Answer, Usage};
+use deja_trace::Recorder;
 use hyper::StatusCode;
 use tracing::{info, warn};
 
 use crate::{
+    backend::Routed,
+    decode::Call,
     error::Error,
+    exchange::{Ended, Exchange},
     metrics::{Metrics, Place},
 };
 
@@ -28,10 +33,17 @@ pub(crate) struct Tally {
     /// Why it was not answered, or not to the end.
     trouble: Option<String>,
     place: Option<Place>,
+    /// What is recorded, where traffic is.
+    exchange: Option<Exchange>,
 }
 
 impl Tally {
-    pub(crate) fn start(ledger: Arc<Ledger>, metrics: Arc<Metrics>, endpoint: Endpoint) -> Self {
+    pub(crate) fn start(
+        ledger: Arc<Ledger>,
+        metrics: Arc<Metrics>,
+        recorder: Option<Arc<Recorder>>,
+        endpoint: Endpoint,
+    ) -> Self {
         let outcome = Outcome {
             at_ms: 0,
             kind: OutcomeKind::Error,
@@ -52,6 +64,7 @@ impl Tally {
             status: client_left(),
             trouble: Some("the client left".to_owned()),
             place: None,
+            exchange: recorder.map(|recorder| Exchange::new(recorder, endpoint)),
         }
     }
 
@@ -64,6 +77,27 @@ impl Tally {
         }
     }
 
+    /// The request was read.
+    pub(crate) fn received(&mut self, call: &Call) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.received(call);
+        }
+    }
+
+    /// It goes to this backend, if the cache does not answer it.
+    pub(crate) fn routed(&mut self, backend: &Arc<Routed>) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.routed(backend.clone());
+        }
+    }
+
+    /// The keyers asked for these edits.
+    pub(crate) fn edited(&mut self, edits: Vec<(String, Edit)>) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.edited(edits);
+        }
+    }
+
     pub(crate) fn keyed(&mut self, key: Key) {
         self.key = Some(key);
     }
@@ -73,7 +107,7 @@ impl Tally {
         self.trouble = None;
         self.outcome.saved_ms = entry.facts.cost_ms;
         self.outcome.bytes = bytes as u64;
-        self.usage(entry.answer.usage());
+        self.whole(&entry.answer);
     }
 
     /// An answer begins to come from a backend.
@@ -90,10 +124,24 @@ impl Tally {
         self.outcome.bytes += bytes as u64;
     }
 
-    /// The tokens that it took.
-    pub(crate) fn usage(&mut self, usage: Usage) {
-        self.outcome.prompt_tokens = usage.prompt_tokens;
-        self.outcome.output_tokens = usage.completion_tokens;
+    /// It is this one.
+    pub(crate) fn whole(&mut self, answer: &Arc<Answer>) {
+        let Usage {
+            prompt_tokens,
+            completion_tokens,
+        } = answer.usage();
+        self.outcome.prompt_tokens = prompt_tokens;
+        self.outcome.output_tokens = completion_tokens;
+        if let Some(exchange) = &mut self.exchange {
+            exchange.answered(answer.clone());
+        }
+    }
+
+    /// It is this document, which is no whole answer.
+    pub(crate) fn odd(&mut self, document: &Bytes) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.replied(document.clone());
+        }
     }
 
     /// All of it came.
@@ -123,6 +171,20 @@ impl Drop for Tally {
         self.ledger.record(self.outcome);
         self.metrics
             .request(self.endpoint, self.outcome.kind, self.status, latency);
+        self.log(latency);
+        if let Some(exchange) = self.exchange.take() {
+            exchange.record(Ended {
+                key: self.key,
+                outcome: self.outcome,
+                status: self.status,
+                trouble: self.trouble.take(),
+            });
+        }
+    }
+}
+
+impl Tally {
+    fn log(&self, latency: Duration) {
         let endpoint = self.endpoint.name();
         let (status, key) = (self.status.as_u16(), self.key.map(tracing::field::display));
         let kind = self.outcome.kind;

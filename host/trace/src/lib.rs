@@ -1,7 +1,7 @@
 //! Recorded traffic: a format of our own, its recorder, and readers of that and of others.
 //!
 //! A [`Record`] is one request with all that became of it; [`format`] says how it is written.
-//! [`open`] reads Deja's own traces and those of others.
+//! A [`Recorder`] writes them beside the requests, [`open`] reads Deja's own traces and those of others.
 
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ pub mod format;
 mod names;
 mod read;
 mod record;
+mod recorder;
 mod redact;
 
 pub use access::{Access, BlockRequest};
@@ -20,3 +21,5 @@ pub use read::{
     SkipReason, Skipped, Trace, open,
 };
 pub use record::{EditCount, Record, TokenUsage};
+pub use recorder::{Recorder, RecorderSettings, RecorderStatus};
+pub use redact::{redacted_headers, redacted_query};

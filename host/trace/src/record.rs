@@ -1,5 +1,7 @@
 //! One request with all that became of it, as it is written and read.
 
+use std::borrow::Cow;
+
 use deja_cache::{Key, OutcomeKind};
 use deja_chat::Endpoint;
 use serde::{Deserialize, Serialize};
@@ -67,7 +69,7 @@ pub struct Record {
     /// The answer as one document, also where it came as a stream; none where bodies are left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<Box<RawValue>>,
-    /// The digest of that document, as it stands here.
+    /// The digest of that document, as it came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer_digest: Option<Digest>,
     /// Bytes of the reply's body, as it was sent.
@@ -116,14 +118,15 @@ impl Record {
     /// A record of a request of which nothing is known but its body.
     #[must_use]
     pub fn new(endpoint: Endpoint, body: &[u8]) -> Self {
+        let json = embedded(body);
         Self {
             at_ms: 0,
             endpoint,
             query: None,
             headers: Vec::new(),
             scope: None,
-            model: String::new(),
-            body: Some(embedded(body)),
+            model: model(json.get()),
+            body: Some(json),
             body_digest: Digest::of(body),
             body_bytes: body.len() as u64,
             key: None,
@@ -145,7 +148,7 @@ impl Record {
     /// Notes the answer, a document.
     pub fn set_answer(&mut self, document: &[u8]) {
         let answer = embedded(document);
-        self.answer_digest = Some(Digest::of(answer.get().as_bytes()));
+        self.answer_digest = Some(Digest::of(document));
         self.usage = TokenUsage::of(answer.get());
         self.answer = Some(answer);
     }
@@ -161,17 +164,26 @@ impl Record {
     }
 }
 
-/// A body as it can stand in one line: without line breaks between its parts, and as a JSON string
-/// where it is no JSON.
-pub(crate) fn embedded(body: &[u8]) -> Box<RawValue> {
-    let json = str::from_utf8(body).ok().and_then(|text| {
-        // In JSON a line break is white space wherever it can stand.
-        RawValue::from_string(text.trim().replace(['\n', '\r'], " ")).ok()
-    });
-    json.unwrap_or_else(|| {
-        let text = String::from_utf8_lossy(body);
-        serde_json::value::to_raw_value(&text).expect("every string is JSON")
-    })
+/// A body as it can stand in a record: a JSON string where it is no JSON.
+fn embedded(body: &[u8]) -> Box<RawValue> {
+    let json = str::from_utf8(body).ok().map(str::to_owned);
+    json.and_then(|text| RawValue::from_string(text).ok())
+        .unwrap_or_else(|| {
+            let text = String::from_utf8_lossy(body);
+            serde_json::value::to_raw_value(&text).expect("every string is JSON")
+        })
+}
+
+/// The model that a body asks for; empty if it asks for none.
+fn model(body: &str) -> String {
+    #[derive(Deserialize)]
+    struct Asked<'a> {
+        #[serde(borrow)]
+        model: Option<Cow<'a, str>>,
+    }
+    let asked = serde_json::from_str(body).ok();
+    let model = asked.and_then(|asked: Asked<'_>| asked.model);
+    model.unwrap_or_default().into_owned()
 }
 
 impl TokenUsage {
@@ -229,21 +241,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_stands_in_one_line_whatever_it_is() {
-        for (body, line) in [
+    fn a_body_stands_there_as_it_came_or_as_text() {
+        for (body, embedded, model) in [
             (
-                &b"{\n  \"a\": \"x\\ny\"\r\n}\n"[..],
-                r#"{   "a": "x\ny"  }"#,
+                &b"{\"model\": \"m\",\n\"n\":1.50}"[..],
+                "{\"model\": \"m\",\n\"n\":1.50}",
+                "m",
             ),
-            (
-                b"{\"n\":123456789012345678901}",
-                "{\"n\":123456789012345678901}",
-            ),
-            (b"no\njson", r#""no\njson""#),
-            (b"\xFF", "\"\u{fffd}\""),
-            (b"", r#""""#),
+            (b"no\njson", r#""no\njson""#, ""),
+            (b"\xFF", "\"\u{fffd}\"", ""),
+            (b"", r#""""#, ""),
         ] {
-            assert_eq!(embedded(body).get(), line);
+            let record = Record::new(Endpoint::Messages, body);
+            assert_eq!(record.body.expect("it has one").get(), embedded);
+            assert_eq!(record.model, model);
         }
     }
 

@@ -9,7 +9,8 @@ use crate::Digest;
 const REDACTED: &str = "redacted";
 
 /// A query string in which credentials are replaced.
-pub(crate) fn query(query: &str) -> String {
+#[must_use]
+pub fn redacted_query(query: &str) -> String {
     let field = |field: &str| match field.split_once('=') {
         Some((name, _)) if is_secret(name) => format!("{name}={REDACTED}"),
         _ => field.to_owned(),
@@ -29,7 +30,7 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// The headers that may be written, by lower-case name.
-pub(crate) fn headers<'a>(
+pub fn redacted_headers<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Vec<(String, String)> {
     let named = |(name, value): (&str, &str)| (name.to_ascii_lowercase(), value.to_owned());
@@ -69,13 +70,13 @@ mod tests {
             ("access%5Ftoken=x", "access%5Ftoken=redacted"),
             ("", ""),
         ] {
-            assert_eq!(query(full), redacted);
+            assert_eq!(redacted_query(full), redacted);
         }
     }
 
     #[test]
     fn no_credential_is_left_in_the_headers() {
-        let kept = headers([("X-Api-Key", "secret"), ("Anthropic-Version", "1")]);
+        let kept = redacted_headers([("X-Api-Key", "secret"), ("Anthropic-Version", "1")]);
         assert_eq!(kept, [("anthropic-version".to_owned(), "1".to_owned())]);
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Bench {
     Policies,
     /// Whole answers: from the model, and from the cache
     Answers,
+    /// A trace of 10,000 files of 50 KB, read and analysed
+    Trace,
     /// The server: hits beside nginx, misses beside the upstream alone, and memory
     Serve,
 }
@@ -47,6 +49,7 @@ impl Bench {
             Self::Engine => "engine",
             Self::Policies => "policies",
             Self::Answers => "answers",
+            Self::Trace => "trace",
             Self::Serve => "serve",
         }
     }
@@ -54,7 +57,7 @@ impl Bench {
     /// What it runs that neither this repository nor the set-up brings.
     fn programs(self) -> &'static [&'static str] {
         match self {
-            Self::Engine | Self::Policies | Self::Answers => &[],
+            Self::Engine | Self::Policies | Self::Answers | Self::Trace => &[],
             Self::Serve => &["nginx", "wrk"],
         }
     }

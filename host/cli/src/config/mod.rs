@@ -3,6 +3,7 @@
 mod backends;
 mod reader;
 mod server;
+mod trace;
 mod value;
 
 use std::{
@@ -14,6 +15,7 @@ use bytesize::ByteSize;
 use deja_cache::CacheLimits;
 use deja_policy::{BreakerLimits, Limits, PluginChoice, PluginSettings};
 use deja_proxy::{ProxySettings, ServerSettings};
+use deja_trace::RecorderSettings;
 use serde_json::Value;
 use toml::de::DeTable;
 
@@ -30,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) plugins: PluginSettings,
     pub(crate) backends: Vec<BackendSettings>,
     pub(crate) log: LogFormat,
+    /// None where traffic is not recorded.
+    pub(crate) trace: Option<RecorderSettings>,
 }
 
 /// How the log is written.
@@ -151,6 +155,7 @@ impl Config {
                 ours.drain_timeout == theirs.drain_timeout,
             ),
             ("log.format", self.log == other.log),
+            ("trace", self.trace == other.trace),
             ("backend (kind = \"mlx\")", all_run),
         ];
         settings
@@ -219,6 +224,7 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
         capacity: cache.capacity,
         limits,
     };
+    let trace = trace::trace(&mut file, folder);
     file.finish();
     Config {
         server,
@@ -227,6 +233,7 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
         plugins,
         backends,
         log,
+        trace,
     }
 }
 
@@ -305,6 +312,12 @@ mod tests {
     fn nothing_has_to_be_set() {
         let config = Config::standard();
         assert_eq!(config.server.listen.to_string(), "127.0.0.1:8081");
+        assert_eq!(config.trace, None);
+        let recording = parse("[trace]").expect("it is right").trace;
+        assert_eq!(
+            recording.expect("it is on").dir,
+            Path::new("/etc/deja/traces")
+        );
         assert_eq!(config.plugins.keyers, [PluginChoice::new("exact")]);
         assert_eq!(config.plugins.dir, Some(PathBuf::from("plugins")));
         assert_eq!(config.cache.capacity.bytes, 256 << 20);
@@ -434,6 +447,25 @@ mod tests {
             longest_pause: Duration::from_secs(2),
         };
         assert_eq!(plugins.limits.breaker, breaker);
+    }
+
+    #[test]
+    fn traffic_is_recorded_where_a_section_says_so() {
+        let trace = |text| parse(text).expect("it is right").trace;
+        assert_eq!(trace(""), None);
+        let standard = trace("[trace]").expect("it is on");
+        assert_eq!(standard.dir, Path::new("/etc/deja/traces"));
+        let text = "[trace]\ndir = \"recorded\"\nbodies = false\nmax_bytes = \"1MiB\"\n\
+                    max_age = \"1h\"\nmax_segment_bytes = \"100KiB\"\nflush = \"2s\"\n";
+        let set = RecorderSettings {
+            dir: "/etc/deja/recorded".into(),
+            max_bytes: 1 << 20,
+            max_age: Duration::from_hours(1),
+            max_segment_bytes: 100 << 10,
+            flush: Duration::from_secs(2),
+            bodies: false,
+        };
+        assert_eq!(trace(text), Some(set));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 
 use deja_cache::{Gauges, Sample};
 use deja_policy::{BreakerState, PluginStatus};
+use deja_trace::RecorderStatus;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric},
@@ -16,7 +17,7 @@ use prometheus_client::{
 };
 
 /// Names that are the host's own. A stats component cannot speak for it.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 15] = [
     "deja_requests",
     "deja_request_duration_seconds",
     "deja_time_to_first_token_seconds",
@@ -30,6 +31,8 @@ const RESERVED: [&str; 13] = [
     "deja_plugin_failures",
     "deja_plugin_seconds",
     "deja_worker_restarts",
+    "deja_trace_records",
+    "deja_trace_records_dropped",
 ];
 
 /// What is so at the moment of a scrape.
@@ -39,6 +42,8 @@ pub(crate) struct Snapshot {
     pub(crate) plugins: Vec<PluginStatus>,
     /// How often each backend's worker was started again.
     pub(crate) restarts: Vec<(String, u64)>,
+    /// How the recording goes, where traffic is recorded.
+    pub(crate) trace: Option<RecorderStatus>,
     /// What the stats component tells.
     pub(crate) samples: Vec<Sample>,
 }
@@ -90,8 +95,31 @@ impl Snapshot {
             "Times a worker was started again",
             restarts,
         );
+        if let Some(status) = &self.trace {
+            register_trace(registry, status);
+        }
         Samples::new(self.samples)
     }
+}
+
+fn register_trace(registry: &mut Registry, status: &RecorderStatus) {
+    let counter = |registry: &mut Registry, name: &str, help: &str, value: u64| {
+        let counter: Counter = Counter::default();
+        counter.inc_by(value);
+        registry.register(name, help, counter);
+    };
+    counter(
+        registry,
+        "trace_records",
+        "Requests that the trace holds",
+        status.written,
+    );
+    counter(
+        registry,
+        "trace_records_dropped",
+        "Requests that the trace lacks: its disk is full or slow",
+        status.dropped,
+    );
 }
 
 fn register_plugins(registry: &mut Registry, plugins: Vec<PluginStatus>) {
@@ -206,6 +234,7 @@ mod tests {
             gauges: Gauges::default(),
             plugins: Vec::new(),
             restarts: vec![("mlx".to_owned(), 2)],
+            trace: None,
             samples,
         })
     }

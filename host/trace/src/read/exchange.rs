@@ -13,13 +13,14 @@ use crate::{Record, redact};
 
 /// The fields by which the forms are told apart, and those of an exchange.
 #[derive(Deserialize)]
+#[serde(expecting = "an object")]
 struct Envelope<'a> {
     #[serde(borrow)]
     timestamp: Option<&'a RawValue>,
     #[serde(borrow)]
-    request: Option<&'a RawValue>,
+    request: Option<Request<'a>>,
     #[serde(borrow)]
-    response: Option<&'a RawValue>,
+    response: Option<Response<'a>>,
     #[serde(borrow)]
     input: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -52,7 +53,7 @@ struct Response<'a> {
 pub(super) fn record(json: &[u8]) -> Result<Record, SkipReason> {
     let envelope: Envelope<'_> = serde_json::from_slice(json).map_err(SkipReason::BadJson)?;
     let mut record = match (envelope.request, envelope.input) {
-        (Some(request), _) => exchange(request, envelope.response)?,
+        (Some(request), _) => exchange(&request, envelope.response.as_ref())?,
         (None, Some(input)) if envelope.output.is_some() || envelope.timestamp.is_some() => {
             listed(input, envelope.output, envelope.model)?
         }
@@ -62,11 +63,10 @@ pub(super) fn record(json: &[u8]) -> Result<Record, SkipReason> {
     Ok(record)
 }
 
-fn exchange(request: &RawValue, response: Option<&RawValue>) -> Result<Record, SkipReason> {
-    let request: Request<'_> = serde_json::from_str(request.get()).map_err(SkipReason::BadJson)?;
+fn exchange(request: &Request<'_>, response: Option<&Response<'_>>) -> Result<Record, SkipReason> {
     let url = request.url.as_deref().unwrap_or_default();
     let body = request.body.filter(|body| body.get() != "null");
-    let Some(body) = body.map(|body| document(body)) else {
+    let Some(body) = body.map(document) else {
         let method = request.method.as_deref().unwrap_or("GET");
         return Err(SkipReason::OtherRequest(format!("{method} {url}")));
     };
@@ -85,18 +85,18 @@ fn exchange(request: &RawValue, response: Option<&RawValue>) -> Result<Record, S
         query.unwrap_or_default(),
         &headers,
     ));
-    record.query = query.map(redact::query);
-    record.headers = redact::headers(headers.iter().map(|(name, value)| (&**name, &**value)));
+    record.query = query.map(redact::redacted_query);
+    record.headers =
+        redact::redacted_headers(headers.iter().map(|(name, value)| (&**name, &**value)));
     if let Some(response) = response {
-        let response = serde_json::from_str(response.get()).map_err(SkipReason::BadJson)?;
-        answered(&mut record, &response);
+        answered(&mut record, response);
     }
     Ok(record)
 }
 
 fn answered(record: &mut Record, response: &Response<'_>) {
     record.status = response.status_code;
-    let Some(body) = response.body.map(|body| document(body)) else {
+    let Some(body) = response.body.map(document) else {
         return;
     };
     record.answer_bytes = Some(body.len() as u64);
@@ -129,7 +129,7 @@ fn folded(endpoint: Endpoint, stream: &str) -> Option<bytes::Bytes> {
         recorder.push(&frame);
     }
     let answer: Answer = recorder.finish().ok()?;
-    Some(answer.document(&Fresh::new()))
+    Some(answer.document(&Fresh::blank()))
 }
 
 /// A body that stands alone.
@@ -169,11 +169,6 @@ fn listed(
 
 /// The record of a request, of which only the body is known.
 fn asked(endpoint: Option<Endpoint>, body: &str) -> Result<Record, SkipReason> {
-    #[derive(Deserialize)]
-    struct Model<'a> {
-        #[serde(borrow)]
-        model: Option<Cow<'a, str>>,
-    }
     if !body.trim_start().starts_with('{') {
         return Err(SkipReason::NoBody);
     }
@@ -181,11 +176,7 @@ fn asked(endpoint: Option<Endpoint>, body: &str) -> Result<Record, SkipReason> {
         Some(endpoint) => endpoint,
         None => Endpoint::likely(&serde_json::from_str(body).map_err(SkipReason::BadJson)?),
     };
-    let mut record = Record::new(endpoint, body.as_bytes());
-    if let Ok(Model { model: Some(model) }) = serde_json::from_str(body) {
-        record.model = model.into_owned();
-    }
-    Ok(record)
+    Ok(Record::new(endpoint, body.as_bytes()))
 }
 
 /// A body stands there as JSON, or as a text with JSON or a stream in it.
