@@ -1,6 +1,6 @@
 //! What an upstream answers: a document, a stream, or something broken.
 
-use std::{fmt::Write as _, future, io};
+use std::{fmt::Write as _, future, io, time::Duration};
 
 use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use bytes::Bytes;
@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 
 use super::Gate;
@@ -16,6 +17,7 @@ use super::Gate;
 #[derive(Clone)]
 pub struct Reply {
     gate: Option<Gate>,
+    takes: Duration,
     status: u16,
     headers: Vec<(String, String)>,
     length: Option<usize>,
@@ -115,6 +117,7 @@ impl Reply {
     fn empty() -> Self {
         Self {
             gate: None,
+            takes: Duration::ZERO,
             status: 200,
             headers: Vec::new(),
             length: None,
@@ -141,6 +144,13 @@ impl Reply {
     #[must_use]
     pub fn after(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
+        self
+    }
+
+    /// The same after this time, which a model takes for it.
+    #[must_use]
+    pub fn taking(mut self, time: Duration) -> Self {
+        self.takes = time;
         self
     }
 
@@ -202,6 +212,9 @@ impl Reply {
     async fn try_send(&self, stream: &mut TcpStream) -> io::Result<Connection> {
         if let Some(gate) = &self.gate {
             pass(gate, stream).await?;
+        }
+        if timeout(self.takes, deserted(stream)).await.is_ok() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
         if self.parts.is_empty() && self.ending == Ending::Reset {
             return self.end(stream).await;

@@ -89,14 +89,31 @@ impl CacheSaid {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use reqwest::header::HeaderValue;
+
     use super::*;
 
     fn said(header: &str) -> CacheSaid {
-        let value = header.parse().expect("it is a header's value");
+        let value = HeaderValue::from_str(header).expect("it is a header's value");
         CacheSaid::of(&HeaderMap::from_iter([(
             reqwest::header::HeaderName::from_static("cache-status"),
             value,
         )]))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_says_is_survived(header in "[ -~]{0,80}") {
+            said(&header);
+        }
+
+        #[test]
+        fn a_reason_is_read_as_it_was_written(reason in "[ -~]{1,40}") {
+            let quoted = reason.replace('\\', "\\\\").replace('"', "\\\"");
+            let said = said(&format!("deja; fwd=bypass; detail=\"{quoted}\""));
+            prop_assert_eq!(said.status, CacheStatus::Bypass { reason });
+        }
     }
 
     #[test]
