@@ -5,6 +5,7 @@
 mod backends;
 mod config;
 mod explain;
+mod hub;
 mod log;
 mod plugin;
 mod reload;
