@@ -7,7 +7,10 @@ use deja_engine::{Engine, EngineError, Settings as EngineSettings, WorkerCommand
 use deja_proxy::{Backend, Backends, Routed, Upstream};
 use tracing::info;
 
-use crate::config::{BackendKind, BackendSettings, ModelSettings};
+use crate::{
+    config::{BackendKind, BackendSettings, ModelSettings, ModelSource},
+    hub,
+};
 
 /// The backends that run, each with what it was made of.
 #[derive(Default)]
@@ -81,13 +84,22 @@ impl Running {
 async fn start_engine(model: &ModelSettings) -> anyhow::Result<Engine> {
     let worker =
         WorkerCommand::this_program(["worker"]).context("cannot find this program's own file")?;
-    info!(path = %model.path.display(), "loading the model");
+    let (path, name) = match model.source.clone() {
+        ModelSource::Path(path) => (path, None),
+        ModelSource::Hub(name) => {
+            let wanted = name.clone();
+            let path = tokio::task::spawn_blocking(move || hub::fetch(&wanted)).await??;
+            (path, Some(name))
+        }
+    };
+    info!(path = %path.display(), "loading the model");
     let settings = EngineSettings {
+        name,
         context_length: model.context_length,
         start_timeout: model.start_timeout,
         max_waiting: model.max_waiting,
         limits: model.limits.clone(),
-        ..EngineSettings::new(&model.path, worker)
+        ..EngineSettings::new(&path, worker)
     };
     let engine = Engine::start(settings).await;
     if let Err(error @ EngineError::ModelNotFound { .. }) = engine {

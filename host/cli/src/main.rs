@@ -6,6 +6,7 @@ mod backends;
 mod bench;
 mod config;
 mod explain;
+mod hub;
 mod log;
 mod plugin;
 mod reload;

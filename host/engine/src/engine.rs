@@ -40,7 +40,7 @@ pub struct Engine {
 /// The model that an engine runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// Its name: that of the file without its extension, or of the folder.
+    /// Its name: by default that of the file without its extension, or of the folder.
     pub id: String,
     /// Tokens that prompt and answer may have together.
     pub context_length: u32,
@@ -91,7 +91,10 @@ impl Engine {
     /// Starts a worker and waits until it has loaded the model.
     pub async fn start(settings: Settings) -> Result<Self, EngineError> {
         let worker = WorkerProcess::start(&settings).await?;
-        let model = worker.model().clone();
+        let mut model = worker.model().clone();
+        if let Some(name) = &settings.name {
+            model.id.clone_from(name);
+        }
         let (commands, inbox) = mpsc::unbounded_channel();
         let running = WorkerStatus::Running { pid: worker.pid() };
         let (publisher, states) = watch::channel(WorkerState {

@@ -10,6 +10,8 @@ pub struct Settings {
     /// A `.gguf` file, or a Hugging Face folder (`config.json`, `*.safetensors`, `tokenizer.json`,
     /// `tokenizer_config.json`).
     pub model: PathBuf,
+    /// What the model is called, if not after its file or folder.
+    pub name: Option<String>,
     /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
     pub context_length: Option<u32>,
     /// Starts a process that calls [`run_worker`](crate::run_worker).
@@ -63,6 +65,7 @@ impl Settings {
     pub fn new(model: impl Into<PathBuf>, worker: WorkerCommand) -> Self {
         Self {
             model: model.into(),
+            name: None,
             context_length: None,
             worker,
             start_timeout: Duration::from_mins(2),

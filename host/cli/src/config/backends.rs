@@ -9,6 +9,8 @@ use bytesize::ByteSize;
 use deja_engine::Limits;
 use deja_proxy::{Pattern, Secret, UpstreamSettings, Url};
 
+use crate::hub;
+
 use super::{
     reader::Section,
     value::{Alias, Setting, bytes, count},
@@ -35,11 +37,19 @@ pub(crate) enum BackendKind {
     Upstream(UpstreamSettings),
 }
 
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ModelSource {
+    /// A GGUF file, or a Hugging Face folder.
+    Path(PathBuf),
+    /// Hugging Face's hub, by this name.
+    Hub(String),
+}
+
 /// The engine's settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ModelSettings {
-    /// A GGUF file, or a Hugging Face folder.
-    pub(crate) path: PathBuf,
+    pub(crate) source: ModelSource,
     /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
     pub(crate) context_length: Option<u32>,
     /// How long the model may take to load.
@@ -123,12 +133,15 @@ fn any_model() -> Vec<Pattern> {
 
 fn model(section: &mut Section<'_>, folder: &Path) -> ModelSettings {
     let standard = ModelSettings::default();
-    let path: PathBuf = section.get("model", "default".into());
+    let model: String = section.get("model", "default".to_owned());
+    let path = folder.join(&model);
     ModelSettings {
-        path: if path == Path::new("default") {
-            standard.path
+        source: if model == "default" {
+            standard.source
+        } else if hub::is_name(&model) && !path.exists() {
+            ModelSource::Hub(model)
         } else {
-            folder.join(path)
+            ModelSource::Path(path)
         },
         context_length: section.optional("context_length"),
         start_timeout: section.get("start_timeout", standard.start_timeout),
@@ -187,7 +200,7 @@ pub(super) fn secret(section: &mut Section<'_>, setting: &'static str) -> Option
 impl Default for ModelSettings {
     fn default() -> Self {
         Self {
-            path: default_model(),
+            source: ModelSource::Path(default_model()),
             context_length: None,
             start_timeout: Duration::from_mins(2),
             max_waiting: 256,

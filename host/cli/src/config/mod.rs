@@ -19,7 +19,7 @@ use deja_trace::RecorderSettings;
 use serde_json::Value;
 use toml::de::DeTable;
 
-pub(crate) use backends::{BackendKind, BackendSettings, ModelSettings};
+pub(crate) use backends::{BackendKind, BackendSettings, ModelSettings, ModelSource};
 use reader::{Mistake, Mistakes, Section};
 use value::{Setting, bytes};
 
@@ -326,9 +326,7 @@ mod tests {
         };
         let model = backend.kind.engine().expect("it is the engine");
         assert!(
-            model
-                .path
-                .ends_with("models/SmolLM2-135M-Instruct.Q4_1.gguf")
+            matches!(&model.source, ModelSource::Path(path) if path.ends_with("models/SmolLM2-135M-Instruct.Q4_1.gguf"))
         );
     }
 
@@ -427,7 +425,7 @@ mod tests {
             panic!("there are two backends");
         };
         let model = own.kind.engine().expect("it is the engine");
-        assert_eq!(model.path, Path::new("/etc/deja/tiny"));
+        assert_eq!(model.source, ModelSource::Path("/etc/deja/tiny".into()));
         assert_eq!((model.context_length, model.max_waiting), (Some(256), 3));
         let limits = deja_engine::Limits {
             max_running: 2,

@@ -155,3 +155,79 @@ impl Packed {
         dequantize(&self.weight, scales, &biases, self.group_size, self.bits)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use mlx_rs::{ops::quantize, random};
+
+    use super::*;
+
+    const OUTPUTS: i32 = 48;
+    const INPUTS: i32 = 128;
+
+    /// Three random matrices as a GPU keeps them, which a CPU computes as well, and unpacked.
+    fn stacks(group_size: i32, bits: i32) -> (Matrix, Matrix) {
+        let shape = [3, OUTPUTS, INPUTS];
+        let weights = random::normal::<f32>(&shape, None, None, None).expect("draws");
+        let (weight, scales, biases) = quantize(&weights, group_size, bits).expect("quantises");
+        let packed = Packed::new(weight, scales, biases, &shape).expect("is sound");
+        assert_eq!((packed.group_size, packed.bits), (group_size, bits));
+        let kept = Matrix::packed(packed.clone(), DeviceKind::Gpu).expect("is kept");
+        let unpacked = Matrix::packed(packed, DeviceKind::Cpu).expect("is unpacked");
+        assert!(matches!(kept, Matrix::Packed(_)) && matches!(unpacked, Matrix::Dense(_)));
+        (kept, unpacked)
+    }
+
+    fn first(stack: &Matrix) -> Matrix {
+        let first = |array: &Array| take_axis(array, Array::from_int(0), 0).expect("takes");
+        match stack {
+            Matrix::Dense(stack) => Matrix::Dense(first(stack)),
+            Matrix::Packed(stack) => Matrix::Packed(Packed {
+                weight: first(&stack.weight),
+                scales: first(&stack.scales),
+                biases: first(&stack.biases),
+                ..*stack
+            }),
+        }
+    }
+
+    fn assert_close(left: &Array, right: &Array) {
+        assert_eq!(left.shape(), right.shape());
+        let close = left.all_close(right, 1e-4, 1e-3, None).expect("computes");
+        assert!(close, "{left} is not {right}");
+    }
+
+    #[test]
+    fn packed_weights_compute_what_they_stand_for() {
+        for (group_size, bits) in [(32, 2), (64, 3), (128, 4), (32, 5), (64, 6), (128, 8)] {
+            let (kept, unpacked) = stacks(group_size, bits);
+            let x = random::normal::<f32>(&[2, 1, INPUTS], None, None, None).expect("draws");
+            let chosen = Array::from_slice(&[2u32, 0], &[2]);
+            let each = |stack: &Matrix| stack.apply_each(&x, &chosen, false).expect("computes");
+            assert_close(&each(&kept), &each(&unpacked));
+            let (kept, unpacked) = (first(&kept), first(&unpacked));
+            let apply = |matrix: &Matrix| matrix.apply(&x).expect("computes");
+            assert_close(&apply(&kept), &apply(&unpacked));
+            let tokens = Array::from_slice(&[5u32, 40, 5], &[1, 3]);
+            let outputs = |matrix: &Matrix| matrix.outputs(&tokens).expect("computes");
+            assert_close(&outputs(&kept), &outputs(&unpacked));
+        }
+    }
+
+    #[test]
+    fn integers_that_do_not_make_the_matrix_are_told() {
+        let array =
+            |shape: &[i32], dtype| mlx_rs::ops::zeros_dtype(shape, dtype).expect("makes zeros");
+        let packed = |words, groups, biases| {
+            let weight = array(&[OUTPUTS, words], Dtype::Uint32);
+            let scales = array(&[OUTPUTS, groups], Dtype::Float16);
+            let biases = array(&[OUTPUTS, biases], Dtype::Float16);
+            Packed::new(weight, scales, biases, &[OUTPUTS, INPUTS])
+        };
+        packed(16, 4, 4).expect("is four bits in groups of 32");
+        for (words, groups, biases) in [(28, 4, 4), (16, 8, 8), (16, 4, 2), (16, 3, 3), (17, 4, 4)]
+        {
+            packed(words, groups, biases).expect_err("does not fit");
+        }
+    }
+}

@@ -4,7 +4,7 @@
 
 Writes each model into FOLDER, as a Hugging Face folder or a GGUF file, and FOLDER/references.json, which is
 [{"name": name, "path": folder or file, "logits": [[logit of a token, …] after each token, …]}, …] for the
-tokens TOKENS. mlx_lm reads the folders itself; of GGUF files it is given the weights that their numbers stand for.
+tokens TOKENS, with "mean" and "last", the mean and the last of its last states, each of length one. mlx_lm reads the folders itself; of GGUF files it is given the weights that their numbers stand for.
 It computes in float32.
 """
 
@@ -111,9 +111,12 @@ def random_model(config):
     return model
 
 
-def logits(model):
+def results(model):
     model.set_dtype(mx.float32)
-    return model(mx.array([TOKENS]))[0].tolist()
+    states = model.model(mx.array([TOKENS]))[0]
+    unit = lambda vector: (vector / mx.linalg.norm(vector)).tolist()
+    logits = model(mx.array([TOKENS]))[0].tolist()
+    return {"logits": logits, "mean": unit(states.mean(axis=0)), "last": unit(states[-1])}
 
 
 def experts_apart(weights):
@@ -157,7 +160,7 @@ def folder_reference(path, model, config, apart=False):
     loaded, _ = load_model(path)
     loaded.set_dtype(mx.float32)
     # Of packed experts this mlx_lm asks what this MLX does not know.
-    return logits(dequantize_model(loaded) if "num_experts" in config else loaded)
+    return results(dequantize_model(loaded) if "num_experts" in config else loaded)
 
 
 def quantised_reference(path, config, group_size, bits):
@@ -170,7 +173,7 @@ def gguf_reference(path, config, kind):
     weights = dict(tree_flatten(model.parameters()))
     held = tiny_gguf.write(path, config, weights, kind)
     model.load_weights(list(held.items()))
-    return logits(model)
+    return results(model)
 
 
 def main():
@@ -179,7 +182,7 @@ def main():
     references = []
 
     def add(name, path, values):
-        references.append({"name": name, "path": str(path), "logits": values})
+        references.append({"name": name, "path": str(path), **values})
 
     for name, config in FLOAT_MODELS.items():
         path = folder / name

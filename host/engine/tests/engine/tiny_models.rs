@@ -3,7 +3,7 @@
 
 use std::{fs, path::PathBuf, process::Command};
 
-use deja_engine::LanguageModel;
+use deja_engine::{LanguageModel, Pooling};
 use serde::Deserialize;
 
 use crate::support::python;
@@ -31,6 +31,9 @@ struct Reference {
     path: PathBuf,
     /// After each token.
     logits: Vec<Vec<f32>>,
+    /// Embeddings of all tokens.
+    mean: Vec<f32>,
+    last: Vec<f32>,
 }
 
 #[test]
@@ -47,9 +50,12 @@ fn logits_are_those_of_mlx_lm() {
     let references: References = serde_json::from_slice(&file).expect("is sound");
     assert!(references.models.len() > 20, "models are missing");
     for reference in &references.models {
+        let model = LanguageModel::load(&reference.path, None).expect("loads");
+        assert_embeddings(&model, reference, &references.tokens);
         // All at once, and over a KV cache: in parts that a window ends in, and one by one.
         for chunk in [references.tokens.len(), 23, 1] {
-            let difference = difference(reference, &references.tokens, chunk);
+            let ours = model.logits(&references.tokens, chunk).expect("computes");
+            let difference = difference(&ours.concat(), &reference.logits.concat());
             assert!(
                 difference <= tolerance(),
                 "{} in chunks of {chunk} is off by {difference:e}",
@@ -67,20 +73,33 @@ fn tolerance() -> f32 {
     }
 }
 
-/// The largest difference, in parts of the largest logit.
-fn difference(reference: &Reference, tokens: &[u32], chunk: usize) -> f32 {
-    let model = LanguageModel::load(&reference.path, None).expect("loads");
-    let ours = model.logits(tokens, chunk).expect("computes").concat();
-    let theirs = reference.logits.concat();
-    assert_eq!(ours.len(), theirs.len(), "{}", reference.name);
+fn assert_embeddings(model: &LanguageModel, reference: &Reference, tokens: &[u32]) {
+    let poolings = [
+        (Pooling::Mean, &reference.mean),
+        (Pooling::LastToken, &reference.last),
+    ];
+    for (pooling, theirs) in poolings {
+        let ours = model.embed(tokens, pooling).expect("computes");
+        let difference = difference(&ours, theirs);
+        let name = &reference.name;
+        assert!(
+            difference <= tolerance(),
+            "{pooling:?} of {name} is off by {difference:e}"
+        );
+    }
+}
+
+/// The largest difference, in parts of the largest value.
+fn difference(ours: &[f32], theirs: &[f32]) -> f32 {
+    assert_eq!(ours.len(), theirs.len());
     let largest = theirs
         .iter()
         .fold(0.0, |largest: f32, value| largest.max(value.abs()));
     let differences = ours
         .iter()
-        .zip(&theirs)
+        .zip(theirs)
         .map(|(ours, theirs)| (ours - theirs).abs());
     // What is no number is the largest in this order; `f32::max` would pass over it.
-    let worst = differences.max_by(f32::total_cmp).expect("has logits");
+    let worst = differences.max_by(f32::total_cmp).expect("has values");
     worst / largest
 }

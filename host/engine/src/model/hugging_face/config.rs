@@ -275,3 +275,34 @@ impl RawRope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn windows(settings: Value, family: Family) -> Vec<Option<i32>> {
+        let window: RawWindow = serde_json::from_value(settings).expect("is sound");
+        (0..4).map(|layer| window.of(layer, family)).collect()
+    }
+
+    /// `mlx_lm` leaves these rules out; they are those of Transformers.
+    #[test]
+    fn which_layers_have_a_window_depends_on_the_family() {
+        let (no, yes) = (None, Some(8));
+        let plain = || json!({"sliding_window": 8});
+        assert_eq!(windows(plain(), Family::Llama), [no; 4]);
+        assert_eq!(windows(plain(), Family::Mistral), [yes; 4]);
+        assert_eq!(windows(plain(), Family::Qwen), [no; 4]);
+        let late = json!({"sliding_window": 8, "use_sliding_window": true, "max_window_layers": 2});
+        assert_eq!(windows(late, Family::Qwen), [no, no, yes, yes]);
+        let listed =
+            json!({"sliding_window": 8, "layer_types": ["full_attention", "sliding_attention"]});
+        assert_eq!(windows(listed, Family::Mistral), [no, yes, no, no]);
+        assert_eq!(
+            windows(json!({"sliding_window": null}), Family::Mistral),
+            [no; 4]
+        );
+    }
+}
