@@ -44,7 +44,14 @@ impl Batch<'_> {
         }
         let mut chosen = Vec::with_capacity(logits.len());
         for (index, logits) in logits {
-            chosen.push(self.running[index].choose(logits)?);
+            let sequence = &mut self.running[index];
+            match sequence.choose(logits) {
+                Ok(token) => chosen.push(token),
+                Err(error) => {
+                    ended.push(sequence.id);
+                    outputs.push((sequence.id, Output::Failed(error)));
+                }
+            }
         }
         async_eval(&chosen)?;
         for id in ended {

@@ -115,7 +115,7 @@ impl Sequence {
     }
 
     /// Chooses the next token [1] by logits [1, vocabulary]; it is computed later.
-    pub(super) fn choose(&mut self, logits: Array) -> Result<Array> {
+    pub(super) fn choose(&mut self, logits: Array) -> std::result::Result<Array, EngineError> {
         let token = self.sampler.sample(&logits)?;
         self.next = Some(Next {
             token: token.clone(),

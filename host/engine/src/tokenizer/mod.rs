@@ -61,6 +61,15 @@ impl Tokenizer {
             .map_or_else(Vec::new, |name| bytes::of(&name, self.0.get_decoder()))
     }
 
+    /// Whether a token is no text, but a mark.
+    pub(crate) fn is_special(&self, token: u32) -> bool {
+        let added = self.0.get_added_vocabulary();
+        added
+            .get_added_tokens_decoder()
+            .get(&token)
+            .is_some_and(|token| token.special)
+    }
+
     /// The token of this name.
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
         self.0.token_to_id(token)
