@@ -46,7 +46,11 @@ async fn each_names_the_field_at_fault() {
         (with("temperature", json!(3)), "temperature"),
         (with("max_tokens", json!(-1)), "max_tokens"),
         (with("stream", json!("yes")), "stream"),
-        (with("tools", json!([{"type": "function"}])), "tools"),
+        (
+            with("tools", json!([{"type": "function"}])),
+            "tools[0].function",
+        ),
+        (with("prediction", json!({})), "prediction"),
     ];
     for (body, field) in cases {
         let reply = deja.chat(&body).await;

@@ -12,6 +12,7 @@ pub mod anthropic;
 mod api;
 mod complete;
 mod endpoint;
+mod field;
 mod fold;
 mod fresh;
 mod front_coding;

@@ -7,6 +7,7 @@ use deja_chat::{Candidate, Delta, FinishReason, TokenLogprob};
 use crate::{
     EngineError,
     batch::Token,
+    output::OutputParser,
     sampler::{Likelihood, Scored},
     text::{Piece, TextStream},
     tokenizer::Tokenizer,
@@ -17,6 +18,7 @@ pub(crate) struct Answer<'a> {
     tokenizer: &'a Tokenizer,
     end_tokens: &'a HashSet<u32>,
     text: TextStream<'a>,
+    output: OutputParser,
     /// Of tokens whose text is held back.
     logprobs: Vec<TokenLogprob>,
 }
@@ -34,11 +36,13 @@ impl<'a> Answer<'a> {
         tokenizer: &'a Tokenizer,
         end_tokens: &'a HashSet<u32>,
         stop: &[String],
+        output: OutputParser,
     ) -> Self {
         Self {
             tokenizer,
             end_tokens,
             text: TextStream::new(tokenizer, stop),
+            output,
             logprobs: Vec::new(),
         }
     }
@@ -53,9 +57,9 @@ impl<'a> Answer<'a> {
         }
         let Piece { text, stopped_at } = self.text.push(token.id)?;
         match stopped_at {
-            Some(stop) => Ok(self.add(text, Some(FinishReason::StopString(stop)))),
+            Some(stop) => Ok(self.add(&text, Some(FinishReason::StopString(stop)))),
             None if token.is_last => self.finish(text, FinishReason::Length),
-            None => Ok(self.add(text, None)),
+            None => Ok(self.add(&text, None)),
         }
     }
 
@@ -64,16 +68,34 @@ impl<'a> Answer<'a> {
         let last = self.text.finish()?;
         text.push_str(&last.text);
         let finish = last.stopped_at.map_or(finish, FinishReason::StopString);
-        Ok(self.add(text, Some(finish)))
+        Ok(self.add(&text, Some(finish)))
     }
 
-    fn add(&mut self, text: String, finish: Option<FinishReason>) -> Addition {
-        let mut deltas = Vec::new();
-        if !text.is_empty() {
-            let logprobs = std::mem::take(&mut self.logprobs);
-            deltas.push(Delta::Text { text, logprobs });
+    fn add(&mut self, text: &str, finish: Option<FinishReason>) -> Addition {
+        let mut deltas = self.output.push(text);
+        let is_over = self.output.is_over();
+        let finish = finish.or_else(|| is_over.then_some(FinishReason::ToolCalls));
+        if finish.is_some() {
+            deltas.extend(self.output.finish());
         }
+        self.add_logprobs(&mut deltas);
+        let finish = finish.map(|finish| self.output.finish_reason(finish));
         Addition { deltas, finish }
+    }
+
+    /// Gives a text the probabilities of its tokens; those of thoughts and calls are not told.
+    fn add_logprobs(&mut self, deltas: &mut [Delta]) {
+        if deltas.is_empty() {
+            return;
+        }
+        let known = std::mem::take(&mut self.logprobs);
+        let text = deltas.iter_mut().find_map(|delta| match delta {
+            Delta::Text { logprobs, .. } => Some(logprobs),
+            _ => None,
+        });
+        if let Some(logprobs) = text {
+            *logprobs = known;
+        }
     }
 }
 

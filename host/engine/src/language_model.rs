@@ -16,6 +16,7 @@ use crate::{
     batch::{Batch, SequenceId},
     generate::TokenStream,
     model::{self, Config, Llama, Loaded, Part},
+    output::OutputParser,
     sampler::{Constraint, Constraints, Sampler},
     template::ChatTemplate,
     tokenizer::Tokenizer,
@@ -94,11 +95,21 @@ impl LanguageModel {
     /// # Errors
     /// [`EngineError::Template`] if the template refuses the conversation.
     pub fn prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
+        Ok(self.read(prompt)?.0)
+    }
+
+    /// The tokens of a prompt, and what is to read the text of an answer to it.
+    pub(crate) fn read(&self, prompt: &Prompt) -> Result<(Vec<u32>, OutputParser), EngineError> {
         match prompt {
             Prompt::Conversation(conversation) => {
-                self.tokenizer.encode(&self.template.render(conversation)?)
+                let text = self.template.render(conversation)?;
+                let parser = OutputParser::new(self.template.style(), conversation, &text);
+                Ok((self.tokenizer.encode(&text)?, parser))
             }
-            Prompt::Text(text) => self.tokenizer.encode_whole(text),
+            Prompt::Text(text) => {
+                let tokens = self.tokenizer.encode_whole(text)?;
+                Ok((tokens, OutputParser::plain()))
+            }
         }
     }
 
@@ -183,8 +194,8 @@ impl LanguageModel {
     }
 
     /// An answer without any tokens yet.
-    pub(crate) fn answer(&self, stop: &[String]) -> Answer<'_> {
-        Answer::new(&self.tokenizer, &self.end_tokens, stop)
+    pub(crate) fn answer(&self, stop: &[String], output: OutputParser) -> Answer<'_> {
+        Answer::new(&self.tokenizer, &self.end_tokens, stop, output)
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod generate;
 mod language_model;
 mod model;
+mod output;
 mod protocol;
 mod sampler;
 mod scheduler;

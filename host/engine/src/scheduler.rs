@@ -50,7 +50,7 @@ impl<'a> Scheduler<'a> {
         id: RequestId,
         request: &ChatRequest,
     ) -> Result<Vec<FromWorker>, EngineError> {
-        let prompt = self.model.prompt(&request.prompt)?;
+        let (prompt, output) = self.model.read(&request.prompt)?;
         let limit = self.model.limit(&prompt, request.max_tokens)?;
         let usage = Usage {
             prompt_tokens: count(&prompt),
@@ -78,7 +78,7 @@ impl<'a> Scheduler<'a> {
             let sampler = self.model.sampler(sampling, format, choice, &prompt)?;
             let logprobs = request.logprobs.map(usize::from);
             self.batch.add(id, prompt.clone(), sampler, limit, logprobs);
-            answers.insert(choice, self.model.answer(&request.stop));
+            answers.insert(choice, self.model.answer(&request.stop, output.clone()));
         }
         self.requests.insert(id, Request { answers, usage });
         Ok(about(id, events))

@@ -1,6 +1,10 @@
 //! From tokens, one by one, to pieces of text that can be sent.
 
-use crate::{EngineError, tokenizer::Tokenizer};
+use crate::{
+    EngineError,
+    output::{MARKERS, longest_beginning},
+    tokenizer::Tokenizer,
+};
 
 /// What a decoder makes of a token that is not whole text yet.
 const REPLACEMENT: char = '\u{FFFD}';
@@ -67,6 +71,10 @@ impl<'a> Detokenizer<'a> {
     }
 
     fn push(&mut self, token: u32) -> Result<String, EngineError> {
+        let special = self.tokenizer.special(token);
+        if special.is_some_and(|name| !MARKERS.contains(&name)) {
+            return Ok(String::new());
+        }
         self.tokens.push(token);
         let text = self.held()?;
         if text.is_empty() || text.ends_with(REPLACEMENT) {
@@ -123,24 +131,12 @@ impl StopMatcher {
                 stopped_at: Some(stop.clone()),
             };
         }
-        let certain = self.held.len() - self.longest_beginning();
+        let certain = self.held.len() - longest_beginning(&self.held, &self.stops);
         let held = self.held.split_off(certain);
         Piece {
             text: std::mem::replace(&mut self.held, held),
             stopped_at: None,
         }
-    }
-
-    /// Bytes of the longest end of the text that a stop string begins with.
-    fn longest_beginning(&self) -> usize {
-        let ends = self
-            .held
-            .char_indices()
-            .map(|(position, _)| &self.held[position..]);
-        ends.filter(|end| self.stops.iter().any(|stop| stop.starts_with(end)))
-            .map(str::len)
-            .max()
-            .unwrap_or(0)
     }
 
     fn finish(&mut self) -> String {

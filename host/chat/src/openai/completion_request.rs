@@ -1,73 +1,74 @@
-//! Completions of a text: `POST /v1/completions`. Base models have no other API, and editors ask
-//! for code with it.
+//! From the body of `POST /v1/completions` to what a model is asked. Base models have no other API,
+//! and editors ask for code with it.
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::request::{
-    IsNeutral, is_empty, is_zero, refuse_unsupported, sampling, stop_strings, token_limit, typed,
+use super::parameters::{
+    IsNeutral, choices, model, refuse_unsupported, sampling, stop_strings, token_limit,
 };
-use crate::{BadRequest, ChatRequest, Prompt};
+use crate::{BadRequest, ChatRequest, Prompt, field::Field};
 
 /// The API's limit for requests that set none: unlike a conversation, a text has no end.
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
 /// Fields that change the answer, each with the values under which it does not.
-const UNSUPPORTED: [(&str, IsNeutral); 8] = [
-    ("n", |value| value == 1),
-    ("best_of", |value| value == 1),
-    ("echo", |value| value == false),
-    ("suffix", |value| value == ""),
-    // Even 0 asks for the probability of the token that was chosen.
-    ("logprobs", Value::is_null),
-    ("logit_bias", is_empty),
-    ("presence_penalty", is_zero),
-    ("frequency_penalty", is_zero),
-];
-
-#[derive(Deserialize)]
-struct Body {
-    model: Option<String>,
-    #[serde(default)]
-    prompt: Value,
-    temperature: Option<f32>,
-    top_p: Option<f32>,
-    seed: Option<i64>,
-    max_tokens: Option<u32>,
-    stop: Option<Value>,
-}
+const UNSUPPORTED: [(&str, IsNeutral); 1] = [("suffix", |suffix| suffix.value == "")];
 
 /// Reads which text the model is to continue, and refuses what it could not honour.
 ///
 /// # Errors
 /// Names the first field that is missing, of the wrong type, out of range or not supported.
 pub fn completion_request(body: &Value) -> Result<ChatRequest, BadRequest> {
-    refuse_unsupported(body, &UNSUPPORTED)?;
-    let body: Body = typed(body)?;
+    let body = Field::body(body);
+    refuse_unsupported(&body, &UNSUPPORTED)?;
+    let choices = choices(&body)?;
+    refuse_drafts(&body, choices)?;
+    let echo = body.get("echo");
+    let echo = echo.map_or(Ok(false), |echo| echo.boolean())?;
+    // Who wants the prompt back may want nothing else: its probabilities.
+    let least = u32::from(!echo);
+    let logprobs = body.get("logprobs");
     Ok(ChatRequest {
-        model: body.model,
-        sampling: sampling(body.temperature, body.top_p, body.seed)?,
-        max_tokens: token_limit(None, body.max_tokens)?.or(Some(DEFAULT_MAX_TOKENS)),
-        stop: stop_strings(body.stop)?,
-        ..ChatRequest::new(Prompt::Text(text(&body.prompt)?))
+        model: model(&body)?,
+        sampling: sampling(&body)?,
+        choices,
+        logprobs: logprobs
+            .map(|others| others.integer(0..=5, "from 0 to 5"))
+            .transpose()?,
+        echo,
+        max_tokens: token_limit(&body, "max_tokens", least)?.or(Some(DEFAULT_MAX_TOKENS)),
+        stop: stop_strings(&body)?,
+        ..ChatRequest::new(Prompt::Text(text(&body)?))
     })
 }
 
+/// Refuses to make more answers than are wanted and choose among them.
+fn refuse_drafts(body: &Field<'_>, choices: u32) -> Result<(), BadRequest> {
+    match body.get("best_of") {
+        Some(drafts) if *drafts.value != choices => Err(drafts.unsupported()),
+        _ => Ok(()),
+    }
+}
+
 /// The one text of `prompt`. The API also takes several, and tokens in place of texts.
-fn text(prompt: &Value) -> Result<String, BadRequest> {
-    let problem = match prompt {
+fn text(body: &Field<'_>) -> Result<String, BadRequest> {
+    let prompt = body.need("prompt")?;
+    let text = match prompt.value.as_array().map(Vec::as_slice) {
+        Some([one]) => one,
+        _ => prompt.value,
+    };
+    let problem = match text {
         Value::String(text) if text.is_empty() => "must not be empty",
         Value::String(text) => return Ok(text.clone()),
-        Value::Null => "is missing",
         Value::Array(texts) => match texts.as_slice() {
-            [one @ Value::String(_)] => return text(one),
             [] => "must hold a text",
             [Value::String(_), ..] => "must be one text: this model continues one at a time",
             _ => "must be a text: this model takes no tokens",
         },
+        Value::Number(_) => "must be a text: this model takes no tokens",
         _ => "must be a string or a list of one string",
     };
-    Err(BadRequest::field("prompt", problem))
+    Err(prompt.wrong(problem))
 }
 
 #[cfg(test)]
@@ -80,18 +81,16 @@ mod tests {
     #[test]
     fn reads_every_field_that_the_model_honours() {
         let request = completion_request(&json!({
-            "model": "m", "prompt": "fn main() {", "temperature": 0, "top_p": 0.5, "seed": 3,
-            "max_tokens": 9, "stop": ["\n\n"], "user": "somebody",
+            "model": "m", "prompt": "fn main() {", "temperature": 0, "n": 2, "best_of": 2,
+            "logprobs": 0, "echo": true, "max_tokens": 0, "stop": ["\n\n"], "user": "somebody",
         }));
         let expected = ChatRequest {
             model: Some("m".to_owned()),
-            sampling: Sampling {
-                temperature: 0.0,
-                top_p: 0.5,
-                seed: Some(3),
-                ..Sampling::default()
-            },
-            max_tokens: Some(9),
+            sampling: Sampling::greedy(),
+            choices: 2,
+            logprobs: Some(0),
+            echo: true,
+            max_tokens: Some(0),
             stop: vec!["\n\n".to_owned()],
             ..ChatRequest::new(Prompt::Text("fn main() {".to_owned()))
         };
@@ -119,16 +118,18 @@ mod tests {
             ("prompt", json!([""])),
             ("prompt", json!(["one", "two"])),
             ("prompt", json!([1, 2])),
+            ("prompt", json!([1])),
             ("prompt", json!([[1, 2]])),
             ("model", json!(7)),
             ("max_tokens", json!(0)),
             ("temperature", json!(3)),
             ("stop", json!("")),
-            ("n", json!(2)),
+            ("n", json!(0)),
             ("best_of", json!(2)),
-            ("echo", json!(true)),
+            ("echo", json!("yes")),
             ("suffix", json!("}")),
-            ("logprobs", json!(0)),
+            ("logprobs", json!(6)),
+            ("logprobs", json!(true)),
         ] {
             let mut body = json!({"prompt": "hi"});
             body[field] = value;

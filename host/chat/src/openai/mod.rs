@@ -1,27 +1,32 @@
 //! `OpenAI`'s dialect: chat completions, the older completions of a text, and embeddings.
 
+mod chat_request;
 mod chat_stream;
 mod completion_request;
 mod completion_stream;
+mod delivery;
 mod envelope;
 mod error;
 mod fold;
-mod input;
 mod logprobs;
+mod messages;
 mod models;
-mod request;
+mod parameters;
 mod spots;
+mod texts;
+mod tools;
 mod unfold;
 
 use serde::Serialize;
 
+pub use chat_request::chat_request;
 pub use chat_stream::ChatStream;
 pub use completion_request::completion_request;
 pub use completion_stream::CompletionStream;
+pub use delivery::delivery;
 pub use error::{ErrorKind, error, error_frame};
-pub use input::input_texts;
 pub use models::{model, models};
-pub use request::{chat_request, delivery, texts};
+pub use texts::{input_texts, texts};
 
 pub(crate) use fold::Fold;
 pub(crate) use spots::spots;

@@ -13,7 +13,6 @@ mod answer_to_chat;
 mod answer_to_messages;
 mod effort;
 mod error;
-mod field;
 mod request_to_chat;
 mod request_to_messages;
 #[cfg(test)]

@@ -109,7 +109,7 @@ impl Constraint {
 /// A token as the grammar sees it: special ones are no text.
 fn word(tokenizer: &Tokenizer, token: u32) -> Vec<u8> {
     let mut bytes = tokenizer.bytes(token);
-    if tokenizer.is_special(token) {
+    if tokenizer.special(token).is_some() {
         bytes.insert(0, TokTrie::SPECIAL_TOKEN_MARKER);
     }
     bytes

@@ -49,9 +49,16 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The text of tokens, without special ones. Bytes that are not UTF-8 become `U+FFFD`.
+    /// The text of tokens, special ones by their names. Bytes that are not UTF-8 become `U+FFFD`.
     pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
-        self.0.decode(tokens, true).map_err(|error| failed(&error))
+        self.0.decode(tokens, false).map_err(|error| failed(&error))
+    }
+
+    /// The name of a token that has a meaning of its own, and is no part of a text.
+    pub(crate) fn special(&self, token: u32) -> Option<&str> {
+        let added = self.0.get_added_vocabulary().get_added_tokens_decoder();
+        let token = added.get(&token).filter(|token| token.special)?;
+        Some(&token.content)
     }
 
     /// The bytes that a token stands for, which may be a part of a character.
@@ -59,15 +66,6 @@ impl Tokenizer {
         self.0
             .id_to_token(token)
             .map_or_else(Vec::new, |name| bytes::of(&name, self.0.get_decoder()))
-    }
-
-    /// Whether a token is no text, but a mark.
-    pub(crate) fn is_special(&self, token: u32) -> bool {
-        let added = self.0.get_added_vocabulary();
-        added
-            .get_added_tokens_decoder()
-            .get(&token)
-            .is_some_and(|token| token.special)
     }
 
     /// The token of this name.

@@ -134,7 +134,7 @@ impl Translation {
             return vec![source];
         }
         let Some(text) = payload(&source) else {
-            return Vec::new();
+            return self.sign_of_life();
         };
         if text.trim_ascii() == b"[DONE]" {
             return self.end();
@@ -144,6 +144,15 @@ impl Translation {
             // What is not JSON breaks the stream in any format, and is passed on to show.
             Err(_) => vec![source],
         }
+    }
+
+    /// For one of the backend's frames that says nothing, but perhaps how far it is.
+    fn sign_of_life(&self) -> Vec<Bytes> {
+        let api = match self {
+            Self::None | Self::ToChat(_) => Api::OpenAi,
+            Self::ToMessages(_) => Api::Anthropic,
+        };
+        vec![Bytes::from_static(api.sign_of_life().as_bytes())]
     }
 
     /// The client's frames for one of the backend's payloads.

@@ -67,8 +67,13 @@ fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, 
     }))
 }
 
+/// Upstreams whose model cannot think refuse to be told not to; the engine's templates can be told.
 fn messages_request(body: &Value) -> Result<ChatRequest, Error> {
-    Ok(openai::chat_request(&translate::messages_to_chat(body)?)?)
+    let mut chat = translate::messages_to_chat(body)?;
+    if body["thinking"]["type"] == "disabled" {
+        chat["reasoning_effort"] = "none".into();
+    }
+    Ok(openai::chat_request(&chat)?)
 }
 
 fn for_upstream(

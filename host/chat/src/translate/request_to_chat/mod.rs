@@ -5,8 +5,9 @@ mod turns;
 
 use serde_json::{Map, Value, json};
 
-use super::{effort, field::Field};
+use super::effort;
 use crate::BadRequest;
+use crate::field::Field;
 
 /// The longest `user` that `OpenAI` takes, in characters.
 const LONGEST_USER: usize = 64;

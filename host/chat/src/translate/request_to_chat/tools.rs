@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::{field::Field, without_nulls};
+use super::super::without_nulls;
 use crate::BadRequest;
+use crate::field::Field;
 
 /// The functions that these tools are, if there are any: `OpenAI` refuses an empty list.
 pub(super) fn functions(tools: &Field<'_>) -> Result<Option<Vec<Value>>, BadRequest> {

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::field::Field;
 use crate::BadRequest;
+use crate::field::Field;
 
 /// What stands between two texts that become one. Many servers take only strings for content, so
 /// lists of parts are kept for what is not text.

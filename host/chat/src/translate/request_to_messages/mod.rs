@@ -5,8 +5,9 @@ mod turns;
 
 use serde_json::{Map, Value, json};
 
-use super::{effort, field::Field};
+use super::effort;
 use crate::BadRequest;
+use crate::field::Field;
 use turns::Conversation;
 
 /// Fields that steer `OpenAI`'s servers, or are only a wish; the answer is as good without.

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::super::{field::Field, without_nulls};
+use super::super::without_nulls;
 use crate::BadRequest;
+use crate::field::Field;
 
 /// The tools that these functions are, if there are any.
 pub(super) fn tools(tools: &Field<'_>) -> Result<Option<Vec<Value>>, BadRequest> {

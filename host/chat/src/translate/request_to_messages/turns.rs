@@ -3,8 +3,9 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::super::{field::Field, without_nulls};
+use super::super::without_nulls;
 use crate::BadRequest;
+use crate::field::Field;
 
 /// A conversation as Anthropic's API holds it.
 #[derive(Debug, Default)]
