@@ -8,14 +8,13 @@ use std::{
 };
 
 use deja_chat::{Format, Prompt, Sampling};
-use mlx_rs::Array;
 
 use crate::{
     EngineError, Limits, ModelInfo,
     answer::Answer,
     batch::{Batch, SequenceId},
-    generate::TokenStream,
-    model::{self, Config, Llama, Loaded, Part},
+    generate::{TokenStream, tokens_array},
+    model::{self, Config, Loaded, Part, Transformer},
     output::OutputParser,
     sampler::{Constraint, Constraints, Sampler},
     template::ChatTemplate,
@@ -27,7 +26,7 @@ use crate::{
 /// is for tests and measurements.
 pub struct LanguageModel {
     info: ModelInfo,
-    llama: Llama,
+    pub(crate) transformer: Transformer,
     tokenizer: Tokenizer,
     template: ChatTemplate,
     end_tokens: HashSet<u32>,
@@ -68,12 +67,12 @@ impl LanguageModel {
             template,
             end_tokens,
         } = model::load(path)?;
-        let llama = Llama::load(&config, weights)?;
+        let transformer = Transformer::load(&config, weights)?;
         let info = info(path, &config, context_length);
-        let sizes = Sizes::measure(&llama)?;
+        let sizes = Sizes::measure(&transformer)?;
         Ok(Self {
             info,
-            llama,
+            transformer,
             tokenizer,
             template,
             end_tokens,
@@ -161,7 +160,7 @@ impl LanguageModel {
 
     /// Computes sequences together.
     pub(crate) fn batch(&self, limits: Limits) -> Batch<'_> {
-        Batch::new(&self.llama, self.sizes.kv_bytes, limits)
+        Batch::new(&self.transformer, self.sizes.kv_bytes, limits)
     }
 
     /// Chooses the tokens of the answer of this number to a prompt.
@@ -200,12 +199,11 @@ impl LanguageModel {
 }
 
 impl Sizes {
-    fn measure(llama: &Llama) -> mlx_rs::error::Result<Self> {
-        let mut cache = llama.new_cache();
-        let (cache, added) = (&mut cache, 1);
-        let token = Array::from_slice(&[0u32], &[1, 1]);
-        let hidden = llama.extend(&token, &mut [Part { cache, added }])?;
-        let logits = llama.logits(&hidden)?;
+    fn measure(transformer: &Transformer) -> mlx_rs::error::Result<Self> {
+        let mut cache = transformer.new_cache();
+        let token = tokens_array(&[0]);
+        let hidden = transformer.extend(&token, &mut [Part::of(&mut cache, &token)])?;
+        let logits = transformer.logits(&hidden)?;
         logits.eval()?;
         Ok(Self {
             vocabulary: usize::try_from(logits.dim(-1)).unwrap_or(0),

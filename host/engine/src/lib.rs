@@ -9,6 +9,7 @@ mod batch;
 mod command;
 mod engine;
 mod error;
+mod evaluate;
 mod generate;
 mod language_model;
 mod model;
@@ -26,6 +27,7 @@ mod worker_process;
 
 pub use engine::{Engine, Generation, ModelInfo, WorkerState, WorkerStatus};
 pub use error::EngineError;
+pub use evaluate::Pooling;
 pub use generate::{Step, TokenStream};
 pub use language_model::LanguageModel;
 pub use settings::{Limits, Settings, WorkerCommand};

@@ -12,7 +12,7 @@ mod sequence;
 
 use std::collections::VecDeque;
 
-use crate::{EngineError, Limits, model::Llama, protocol::RequestId, sampler::Sampler};
+use crate::{EngineError, Limits, model::Transformer, protocol::RequestId, sampler::Sampler};
 use prefix_cache::PrefixCache;
 use sequence::Sequence;
 pub(crate) use sequence::Token;
@@ -40,7 +40,7 @@ pub(crate) enum Output {
 /// Sequences that are computed together.
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
-    model: &'a Llama,
+    model: &'a Transformer,
     limits: Limits,
     bytes_per_position: usize,
     /// In the order in which they begin.
@@ -55,7 +55,7 @@ type Outputs = Vec<(SequenceId, Output)>;
 
 impl<'a> Batch<'a> {
     /// An empty batch for a model each of whose positions has so many bytes of keys and values.
-    pub(crate) fn new(model: &'a Llama, bytes_per_position: usize, limits: Limits) -> Self {
+    pub(crate) fn new(model: &'a Transformer, bytes_per_position: usize, limits: Limits) -> Self {
         Self {
             model,
             bytes_per_position,

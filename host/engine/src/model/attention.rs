@@ -4,13 +4,13 @@ use mlx_rs::{
     Array,
     error::Result,
     fast::{ScaledDotProductAttentionMask as Mask, scaled_dot_product_attention},
-    ops::{concatenate, indexing::TryIndexOp},
+    ops::{arange, concatenate, indexing::TryIndexOp},
 };
 
 use super::{
-    config::Config,
+    config::{Config, LayerConfig},
     kv_cache::{LayerCache, Part},
-    layers::Linear,
+    layers::{Linear, RmsNorm},
     rope::Rope,
     weights::Weights,
 };
@@ -22,11 +22,16 @@ pub(crate) struct Attention {
     keys: Linear,
     values: Linear,
     output: Linear,
+    /// Of each head, as Qwen 3 has them.
+    query_norm: Option<RmsNorm>,
+    key_norm: Option<RmsNorm>,
     rope: Rope,
     heads: i32,
     key_value_heads: i32,
     head_size: i32,
     scale: f32,
+    /// Positions seen, the own one included. The KV cache holds them all nevertheless.
+    window: i32,
     /// Positions whose attention is computed at once.
     block: i32,
 }
@@ -36,6 +41,7 @@ impl Attention {
         weights: &mut Weights,
         name: &str,
         config: &Config,
+        layer: &LayerConfig,
     ) -> std::result::Result<Self, EngineError> {
         let Config {
             hidden_size,
@@ -48,18 +54,33 @@ impl Attention {
         let mut linear = |part: &str, inputs, outputs| {
             Linear::load(weights, &format!("{name}.{part}_proj"), inputs, outputs)
         };
+        let (queries, keys) = (heads * head_size, key_value_heads * head_size);
+        let (queries, keys, values, output) = (
+            linear("q", hidden_size, queries)?,
+            linear("k", hidden_size, keys)?,
+            linear("v", hidden_size, keys)?,
+            linear("o", queries, hidden_size)?,
+        );
+        let mut norm = |part: &str| {
+            let name = format!("{name}.{part}_norm");
+            RmsNorm::load_if_there(weights, &name, head_size, config.norm_epsilon)
+        };
+        let rope = Rope::new(&config.rope, head_size);
         #[expect(clippy::cast_precision_loss, reason = "head sizes are small")]
-        let scale = (head_size as f32).sqrt().recip();
+        let scale = rope.magnitude().powi(2) / (head_size as f32).sqrt();
         Ok(Self {
-            queries: linear("q", hidden_size, heads * head_size)?,
-            keys: linear("k", hidden_size, key_value_heads * head_size)?,
-            values: linear("v", hidden_size, key_value_heads * head_size)?,
-            output: linear("o", heads * head_size, hidden_size)?,
-            rope: Rope::new(&config.rope, head_size),
+            queries,
+            keys,
+            values,
+            output,
+            query_norm: norm("q")?,
+            key_norm: norm("k")?,
+            rope,
             heads,
             key_value_heads,
             head_size,
             scale,
+            window: layer.window.unwrap_or(i32::MAX),
             block,
         })
     }
@@ -95,9 +116,9 @@ impl Attention {
         cache: &mut LayerCache,
     ) -> Result<Array> {
         let (length, offset) = (queries.dim(1), cache.length());
-        let queries = self.split(queries, self.heads)?;
-        let keys = self.split(keys, self.key_value_heads)?;
-        let values = self.split(values, self.key_value_heads)?;
+        let queries = self.split(queries, self.heads, self.query_norm.as_ref())?;
+        let keys = self.split(keys, self.key_value_heads, self.key_norm.as_ref())?;
+        let values = self.split(values, self.key_value_heads, None)?;
         let queries = self.rope.apply(&queries, offset)?;
         let (keys, values) = cache.append(&self.rope.apply(&keys, offset)?, &values)?;
         let mixed = self.mix(&queries, &keys, &values)?;
@@ -107,9 +128,13 @@ impl Attention {
     }
 
     /// From [1, length, heads × head size] to [1, heads, length, head size].
-    fn split(&self, x: &Array, heads: i32) -> Result<Array> {
-        x.reshape(&[1, x.dim(1), heads, self.head_size])?
-            .transpose_axes(&[0, 2, 1, 3])
+    fn split(&self, x: &Array, heads: i32, norm: Option<&RmsNorm>) -> Result<Array> {
+        let split = x.reshape(&[1, x.dim(1), heads, self.head_size])?;
+        let normalised = match norm {
+            Some(norm) => norm.apply(&split)?,
+            None => split,
+        };
+        normalised.transpose_axes(&[0, 2, 1, 3])
     }
 
     /// What each of the last positions, those of the queries, takes from all up to itself.
@@ -132,8 +157,31 @@ impl Attention {
     }
 
     fn mix_block(&self, queries: &Array, keys: &Array, values: &Array) -> Result<Array> {
+        let (length, total) = (queries.dim(2), keys.dim(2));
+        if total > self.window {
+            return self.mix_window(queries, keys, values);
+        }
         // One position sees all that came before it, and needs no mask.
-        let mask = (queries.dim(2) > 1).then_some(Mask::Causal);
+        let mask = (length > 1).then_some(Mask::Causal);
+        scaled_dot_product_attention(queries, keys, values, self.scale, mask, None)
+    }
+
+    /// As `mix_block`, where some positions do not see all before them.
+    fn mix_window(&self, queries: &Array, keys: &Array, values: &Array) -> Result<Array> {
+        let (length, total) = (queries.dim(2), keys.dim(2));
+        let first = (total - length + 1 - self.window).max(0);
+        let keys = keys.try_index((.., .., first.., ..))?;
+        let values = values.try_index((.., .., first.., ..))?;
+        if length == 1 {
+            return scaled_dot_product_attention(queries, keys, values, self.scale, None, None);
+        }
+        let of_queries = arange::<_, i32>(total - length, total, 1)?.expand_dims(-1)?;
+        let of_keys = arange::<_, i32>(first, total, 1)?;
+        let distance = of_queries.subtract(&of_keys)?;
+        let seen = distance
+            .ge(Array::from_int(0))?
+            .logical_and(distance.lt(Array::from_int(self.window))?)?;
+        let mask = Some(Mask::Array(&seen));
         scaled_dot_product_attention(queries, keys, values, self.scale, mask, None)
     }
 }

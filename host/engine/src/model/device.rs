@@ -1,6 +1,6 @@
 //! What the device at hand computes best.
 
-use mlx_rs::{Device, DeviceType, Dtype};
+use mlx_rs::{Array, Device, DeviceType, Dtype, error::Result};
 
 /// The kind of device that MLX computes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,14 +17,22 @@ impl DeviceKind {
         }
     }
 
-    /// What weights are converted to; nothing where they are as fast as they are stored.
+    /// Converts weights to what is computed fastest.
     ///
     /// MLX's 16-bit arithmetic on the CPU is many times slower than its 32-bit arithmetic.
-    pub(crate) fn dtype(self) -> Option<Dtype> {
+    pub(crate) fn convert(self, weights: &Array) -> Result<Array> {
         match self {
-            Self::Cpu => Some(Dtype::Float32),
-            Self::Gpu => None,
+            Self::Cpu => weights.as_dtype(Dtype::Float32),
+            Self::Gpu => Ok(weights.clone()),
         }
+    }
+
+    /// Whether quantised weights are kept packed.
+    ///
+    /// A GPU is as fast as it can read them. On the CPU MLX unpacks them for each product anew, and
+    /// takes twice the time of 32-bit weights.
+    pub(crate) fn computes_packed(self) -> bool {
+        self == Self::Gpu
     }
 
     /// Whether matrices are stored as [inputs, outputs] rather than as files have them.

@@ -1,5 +1,6 @@
-//! Llama models from Hugging Face folders.
+//! Models from Hugging Face folders.
 
+mod config;
 mod files;
 
 use std::{
@@ -10,16 +11,13 @@ use std::{
 use mlx_rs::Array;
 use serde::Deserialize;
 
-use super::{
-    DeviceKind, Loaded,
-    config::{Config, RopeConfig, RopeScaling},
-    weights::Weights,
-};
+use super::{DeviceKind, Loaded, weights::Weights};
 use crate::{
     EngineError,
     template::{ChatTemplate, SpecialTokens},
     tokenizer::Tokenizer,
 };
+use config::{OneOrMore, RawConfig};
 use files::{check_safetensors, json, json_if_there, text_if_there};
 
 /// Loads a folder of `config.json`, `tokenizer.json`, `tokenizer_config.json` and safetensors.
@@ -39,125 +37,6 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, EngineError> {
         end_tokens,
         config,
     })
-}
-
-/// The fields of `config.json` that matter to a Llama model.
-#[derive(Deserialize)]
-struct RawConfig {
-    model_type: String,
-    hidden_size: i32,
-    intermediate_size: i32,
-    num_hidden_layers: usize,
-    num_attention_heads: i32,
-    num_key_value_heads: Option<i32>,
-    head_dim: Option<i32>,
-    vocab_size: i32,
-    max_position_embeddings: u32,
-    rms_norm_eps: f32,
-    rope_theta: Option<f32>,
-    #[serde(alias = "rope_parameters")]
-    rope_scaling: Option<RawRope>,
-    #[serde(default)]
-    tie_word_embeddings: bool,
-    #[serde(default)]
-    attention_bias: bool,
-    #[serde(default)]
-    mlp_bias: bool,
-    quantization: Option<serde_json::Value>,
-    eos_token_id: Option<OneOrMore>,
-}
-
-/// Transformers 5 writes the base here, too.
-#[derive(Deserialize)]
-struct RawRope {
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-    rope_theta: Option<f32>,
-    factor: Option<f32>,
-    low_freq_factor: Option<f32>,
-    high_freq_factor: Option<f32>,
-    original_max_position_embeddings: Option<f32>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(u32),
-    More(Vec<u32>),
-}
-
-impl RawConfig {
-    fn resolve(&self, path: &Path) -> Result<Config, EngineError> {
-        let unsupported = |reason: String| {
-            Err(EngineError::UnsupportedModel {
-                path: path.to_owned(),
-                reason,
-            })
-        };
-        if self.model_type != "llama" {
-            return unsupported(format!("its architecture is {}", self.model_type));
-        }
-        if self.attention_bias || self.mlp_bias {
-            return unsupported("its layers have biases".to_owned());
-        }
-        if self.quantization.is_some() {
-            return unsupported("its weights are quantised by MLX".to_owned());
-        }
-        let heads = self.num_attention_heads;
-        let head_size = self
-            .head_dim
-            .unwrap_or(self.hidden_size.checked_div(heads).unwrap_or(0));
-        let config = Config {
-            layers: self.num_hidden_layers,
-            hidden_size: self.hidden_size,
-            intermediate_size: self.intermediate_size,
-            vocabulary_size: self.vocab_size,
-            heads,
-            key_value_heads: self.num_key_value_heads.unwrap_or(heads),
-            head_size,
-            norm_epsilon: self.rms_norm_eps,
-            rope: self.rope(path)?,
-            tied_embeddings: self.tie_word_embeddings,
-            context_length: self.max_position_embeddings,
-        };
-        let broken = |reason| EngineError::ModelBroken {
-            path: path.to_owned(),
-            reason,
-        };
-        config.check().map(|()| config).map_err(broken)
-    }
-
-    fn rope(&self, path: &Path) -> Result<RopeConfig, EngineError> {
-        let raw = self.rope_scaling.as_ref();
-        let base = self
-            .rope_theta
-            .or(raw.and_then(|raw| raw.rope_theta))
-            .unwrap_or(10_000.0);
-        let need_factor = |raw: &RawRope| {
-            raw.factor.ok_or_else(|| EngineError::ModelBroken {
-                path: path.to_owned(),
-                reason: "its RoPE scaling has no `factor`".to_owned(),
-            })
-        };
-        let scaling = match raw.map(|raw| (raw, raw.rope_type.as_deref())) {
-            None | Some((_, None | Some("default"))) => RopeScaling::None,
-            Some((raw, Some("linear"))) => RopeScaling::Linear(need_factor(raw)?),
-            Some((raw, Some("llama3"))) => RopeScaling::Llama3 {
-                factor: need_factor(raw)?,
-                low_frequency: raw.low_freq_factor.unwrap_or(1.0),
-                high_frequency: raw.high_freq_factor.unwrap_or(4.0),
-                original_context: raw.original_max_position_embeddings.unwrap_or(8192.0),
-            },
-            Some((_, Some(other))) => {
-                let reason = format!("its RoPE scaling is {other}");
-                return Err(EngineError::UnsupportedModel {
-                    path: path.to_owned(),
-                    reason,
-                });
-            }
-        };
-        Ok(RopeConfig { base, scaling })
-    }
 }
 
 /// The fields of `tokenizer_config.json` that matter here.
@@ -241,7 +120,7 @@ fn end_tokens(folder: &Path, config: &RawConfig) -> Result<HashSet<u32>, EngineE
         json_if_there(&folder.join("generation_config.json"))?;
     let ids = generation
         .and_then(|config| config.eos_token_id)
-        .or(config.eos_token_id.clone());
+        .or(config.end_tokens());
     Ok(match ids {
         Some(OneOrMore::One(id)) => HashSet::from([id]),
         Some(OneOrMore::More(ids)) => ids.into_iter().collect(),

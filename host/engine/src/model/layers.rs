@@ -1,20 +1,15 @@
 //! The small parts that models are made of.
 
-use mlx_rs::{
-    Array,
-    error::Result,
-    fast,
-    ops::{indexing::take_axis, matmul},
-};
+use mlx_rs::{Array, error::Result, fast};
 
-use super::weights::Weights;
+use super::{matrix::Matrix, weights::Weights};
 use crate::EngineError;
 
-/// A matrix without bias. The only place that knows how its weights are stored.
+/// A matrix, and a bias where the model's files have one.
 #[derive(Debug)]
 pub(crate) struct Linear {
-    /// Shape [inputs, outputs].
-    matrix: Array,
+    matrix: Matrix,
+    bias: Option<Array>,
 }
 
 impl Linear {
@@ -24,21 +19,25 @@ impl Linear {
         inputs: i32,
         outputs: i32,
     ) -> std::result::Result<Self, EngineError> {
-        let matrix = weights.take_matrix(&format!("{name}.weight"), inputs, outputs)?;
-        Ok(Self { matrix })
+        Ok(Self {
+            matrix: weights.take_matrix(name, &[outputs, inputs])?,
+            bias: weights.take_vector_if_there(&format!("{name}.bias"), outputs)?,
+        })
     }
 
     pub(crate) fn apply(&self, x: &Array) -> Result<Array> {
-        matmul(x, &self.matrix)
+        let product = self.matrix.apply(x)?;
+        match &self.bias {
+            Some(bias) => product.add(bias),
+            None => Ok(product),
+        }
     }
 }
 
-/// A vector for each token.
+/// A vector for each token. As a matrix it has an output for each token: it often is the output
+/// matrix, too.
 #[derive(Debug)]
-pub(crate) struct Embedding {
-    /// Shape [hidden size, vocabulary]: as an output matrix, which it often is, too.
-    matrix: Array,
-}
+pub(crate) struct Embedding(Matrix);
 
 impl Embedding {
     pub(crate) fn load(
@@ -47,19 +46,19 @@ impl Embedding {
         vocabulary: i32,
         size: i32,
     ) -> std::result::Result<Self, EngineError> {
-        let matrix = weights.take_matrix(&format!("{name}.weight"), size, vocabulary)?;
-        Ok(Self { matrix })
+        weights.take_matrix(name, &[vocabulary, size]).map(Self)
     }
 
     /// The vectors [1, length, hidden size] of tokens [1, length].
     pub(crate) fn apply(&self, tokens: &Array) -> Result<Array> {
-        take_axis(&self.matrix, tokens, 1)?.transpose_axes(&[1, 2, 0])
+        self.0.outputs(tokens)
     }
 
     /// The output matrix that shares this embedding's weights.
     pub(crate) fn as_linear(&self) -> Linear {
         Linear {
-            matrix: self.matrix.clone(),
+            matrix: self.0.clone(),
+            bias: None,
         }
     }
 }
@@ -82,6 +81,17 @@ impl RmsNorm {
             weight: weights.take_vector(&format!("{name}.weight"), size)?,
             epsilon,
         })
+    }
+
+    /// As [`RmsNorm::load`], where the model's files may have none.
+    pub(crate) fn load_if_there(
+        weights: &mut Weights,
+        name: &str,
+        size: i32,
+        epsilon: f32,
+    ) -> std::result::Result<Option<Self>, EngineError> {
+        let weight = weights.take_vector_if_there(&format!("{name}.weight"), size)?;
+        Ok(weight.map(|weight| Self { weight, epsilon }))
     }
 
     pub(crate) fn apply(&self, x: &Array) -> Result<Array> {

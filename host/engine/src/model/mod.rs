@@ -3,12 +3,14 @@
 mod attention;
 mod config;
 mod device;
+mod feed_forward;
 pub(crate) mod gguf;
 mod hugging_face;
 mod kv_cache;
 mod layers;
-mod llama;
+mod matrix;
 mod rope;
+mod transformer;
 mod weights;
 
 use std::{collections::HashSet, path::Path};
@@ -16,7 +18,7 @@ use std::{collections::HashSet, path::Path};
 pub(crate) use config::Config;
 use device::DeviceKind;
 pub(crate) use kv_cache::{KvCache, Part};
-pub(crate) use llama::Llama;
+pub(crate) use transformer::Transformer;
 use weights::Weights;
 
 use crate::{EngineError, template::ChatTemplate, tokenizer::Tokenizer};

@@ -4,7 +4,7 @@ use std::f32::consts::TAU;
 
 use mlx_rs::{Array, error::Result, fast};
 
-use super::config::{RopeConfig, RopeScaling};
+use super::config::{RopeConfig, RopeScaling, Yarn};
 
 /// Turns queries and keys by angles that tell their positions.
 #[derive(Debug)]
@@ -12,6 +12,7 @@ pub(crate) struct Rope {
     head_size: i32,
     scale: f32,
     angles: Angles,
+    magnitude: f32,
 }
 
 #[derive(Debug)]
@@ -33,11 +34,22 @@ impl Rope {
                 Angles::Wavelengths(wavelengths(base, head_size, scaling)),
             ),
         };
+        let magnitude = match &config.scaling {
+            RopeScaling::Yarn(yarn) => yarn.magnitude,
+            _ => 1.0,
+        };
         Self {
             head_size,
             scale,
             angles,
+            magnitude,
         }
+    }
+
+    /// What queries and keys are meant to be multiplied by, each. It is left to the caller, who
+    /// multiplies them with each other.
+    pub(crate) fn magnitude(&self) -> f32 {
+        self.magnitude
     }
 
     /// Turns `x` [1, heads, length, head size], whose first position is `offset`.
@@ -65,6 +77,7 @@ fn wavelengths(base: f32, head_size: i32, scaling: &RopeScaling) -> Array {
         let exponent = pair as f32 / pairs as f32;
         let wavelength = base.powf(exponent);
         match scaling {
+            RopeScaling::Yarn(scaling) => yarn(wavelength, pair, base, head_size, scaling),
             RopeScaling::Factors(factors) => {
                 wavelength * factors.get::<usize>(index).copied().unwrap_or(1.0)
             }
@@ -98,6 +111,20 @@ fn llama3(wavelength: f32, factor: f32, low: f32, high: f32, context: f32) -> f3
         let smooth = (turns - low) / (high - low);
         wavelength / ((1.0 - smooth) / factor + smooth)
     }
+}
+
+/// Stretches the wavelengths of late pairs, leaves those of early ones, and blends in between.
+#[expect(clippy::cast_precision_loss, reason = "head sizes are small")]
+fn yarn(wavelength: f32, pair: i32, base: f32, head_size: i32, yarn: &Yarn) -> f32 {
+    // The pair that turns so often within the first context.
+    let pair_of = |turns: f32| {
+        head_size as f32 * (yarn.original_context / (TAU * turns)).ln() / (2.0 * base.ln())
+    };
+    let first = pair_of(yarn.beta_fast).floor().max(0.0);
+    let last = pair_of(yarn.beta_slow).ceil().min((head_size - 1) as f32);
+    let width = if last > first { last - first } else { 0.001 };
+    let stretched = ((pair as f32 - first) / width).clamp(0.0, 1.0);
+    wavelength / (stretched / yarn.factor + 1.0 - stretched)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use tokenizers::{
     AddedToken, PreTokenizerWrapper, SplitDelimiterBehavior,
     models::bpe::{BPE, Vocab},
+    normalizers::NFC,
     pre_tokenizers::{
         byte_level::ByteLevel,
         digits::Digits,
@@ -23,6 +24,9 @@ const USER_DEFINED: i64 = 4;
 
 /// How Llama 3 splits a text before BPE.
 const LLAMA_3_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// How Qwen 2 and 3 do: as Llama 3, but digit by digit.
+const QWEN_2_SPLIT: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
 /// The tokens of a model.
 pub(crate) struct Vocabulary {
@@ -101,12 +105,7 @@ impl Vocabulary {
             metadata.unsupported(format!("its tokeniser splits texts by `{split}`"))
         })?;
         let broken = |error: tokenizers::Error| metadata.broken(error.to_string());
-        let merges = metadata
-            .texts("tokenizer.ggml.merges")?
-            .into_iter()
-            .filter_map(|merge| merge.split_once(' '))
-            .map(|(left, right)| (left.to_owned(), right.to_owned()))
-            .collect();
+        let merges = self.merges(metadata)?;
         let special = self.added_tokens();
         let post_processor = self.post_processor(metadata, is_llama_3)?;
         let vocabulary = self.tokens.into_iter().zip(0..);
@@ -116,11 +115,29 @@ impl Vocabulary {
             .build()
             .map_err(broken)?;
         let mut tokenizer = tokenizers::Tokenizer::new(bpe);
+        if split == "qwen2" {
+            tokenizer.with_normalizer(Some(NFC)).map_err(broken)?;
+        }
         tokenizer.with_pre_tokenizer(Some(pre_tokenizer));
         tokenizer.with_post_processor(post_processor);
         tokenizer.with_decoder(Some(ByteLevel::default()));
         tokenizer.add_tokens(special).map_err(broken)?;
         Ok(Tokenizer(tokenizer))
+    }
+
+    /// The pairs of tokens that make another. The library panics on one that is longer than all tokens.
+    fn merges(&self, metadata: &Metadata) -> Result<Vec<(String, String)>, EngineError> {
+        let longest = self.tokens.iter().map(String::len).max().unwrap_or(0);
+        let texts = metadata.texts("tokenizer.ggml.merges")?;
+        let merges = texts.into_iter().filter_map(|merge| merge.split_once(' '));
+        merges
+            .map(|(left, right)| {
+                if left.len() + right.len() > longest {
+                    return Err(metadata.broken(format!("`{left}{right}` is no token")));
+                }
+                Ok((left.to_owned(), right.to_owned()))
+            })
+            .collect()
     }
 
     /// What adds the token that begins every text, if the model has one. Files that do not say so
@@ -176,13 +193,23 @@ fn pre_tokenizer(name: &str) -> Option<(PreTokenizerWrapper, bool)> {
             ))
         }
         "llama-bpe" | "llama3" => {
-            let pattern = SplitPattern::Regex(LLAMA_3_SPLIT.to_owned());
-            let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).ok()?;
+            let split = split(LLAMA_3_SPLIT)?;
+            Some((Sequence::new(vec![split, bytes(false).into()]).into(), true))
+        }
+        "qwen2" => {
+            let split = split(QWEN_2_SPLIT)?;
             Some((
-                Sequence::new(vec![split.into(), bytes(false).into()]).into(),
-                true,
+                Sequence::new(vec![split, bytes(false).into()]).into(),
+                false,
             ))
         }
         _ => None,
     }
+}
+
+/// Pieces are what the pattern matches, and what lies between.
+fn split(pattern: &str) -> Option<PreTokenizerWrapper> {
+    let pattern = SplitPattern::Regex(pattern.to_owned());
+    let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false).ok()?;
+    Some(split.into())
 }

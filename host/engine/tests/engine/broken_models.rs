@@ -233,9 +233,15 @@ fn a_configuration_that_lacks_a_field_or_does_not_fit_is_broken() {
     }
     for (key, value) in [
         ("model_type", json!("mamba")),
-        ("rope_scaling", json!({"rope_type": "yarn", "factor": 2.0})),
-        ("quantization", json!({"bits": 4, "group_size": 64})),
-        ("attention_bias", json!(true)),
+        ("rope_scaling", json!({"rope_type": "longrope"})),
+        (
+            "quantization",
+            json!({"bits": 4, "group_size": 32, "mode": "mxfp4"}),
+        ),
+        (
+            "quantization_config",
+            json!({"quant_method": "gptq", "bits": 4}),
+        ),
     ] {
         changed(key, value);
         assert!(

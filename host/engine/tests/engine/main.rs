@@ -9,5 +9,6 @@ mod prefixes;
 mod prompts;
 mod sampling;
 mod support;
+mod tiny_models;
 mod token_counts;
 mod workers;

@@ -1,10 +1,12 @@
-//! The Llama architecture: Llama 2 and 3, `SmolLM2`. Paper: <https://arxiv.org/abs/2302.13971>.
+//! The architecture of Llama (paper: <https://arxiv.org/abs/2302.13971>), and of those that followed it:
+//! Mistral, Qwen 2 and 3, and Qwen 3 with experts. They differ in few parts of a layer.
 
-use mlx_rs::{Array, error::Result, nn::silu};
+use mlx_rs::{Array, error::Result};
 
 use super::{
     attention::Attention,
-    config::Config,
+    config::{Config, LayerConfig},
+    feed_forward::FeedForward,
     kv_cache::{KvCache, Part},
     layers::{Embedding, Linear, RmsNorm},
     weights::Weights,
@@ -12,14 +14,14 @@ use super::{
 use crate::EngineError;
 
 #[derive(Debug)]
-pub(crate) struct Llama {
+pub(crate) struct Transformer {
     embedding: Embedding,
     blocks: Vec<Block>,
     norm: RmsNorm,
     output: Linear,
 }
 
-impl Llama {
+impl Transformer {
     pub(crate) fn load(
         config: &Config,
         mut weights: Weights,
@@ -30,18 +32,33 @@ impl Llama {
             norm_epsilon,
             ..
         } = *config;
-        let weights = &mut weights;
-        let embedding =
-            Embedding::load(weights, "model.embed_tokens", vocabulary_size, hidden_size)?;
-        let blocks = (0..config.layers)
-            .map(|layer| Block::load(weights, &format!("model.layers.{layer}"), config))
+        let embedding = Embedding::load(
+            &mut weights,
+            "model.embed_tokens",
+            vocabulary_size,
+            hidden_size,
+        )?;
+        let blocks = config
+            .layers
+            .iter()
+            .enumerate()
+            .map(|(index, layer)| {
+                Block::load(
+                    &mut weights,
+                    &format!("model.layers.{index}"),
+                    config,
+                    layer,
+                )
+            })
             .collect::<std::result::Result<_, _>>()?;
-        let norm = RmsNorm::load(weights, "model.norm", hidden_size, norm_epsilon)?;
+        let norm = RmsNorm::load(&mut weights, "model.norm", hidden_size, norm_epsilon)?;
         let output = if config.tied_embeddings {
+            weights.discard("lm_head");
             embedding.as_linear()
         } else {
-            Linear::load(weights, "lm_head", hidden_size, vocabulary_size)?
+            Linear::load(&mut weights, "lm_head", hidden_size, vocabulary_size)?
         };
+        weights.finish()?;
         Ok(Self {
             embedding,
             blocks,
@@ -73,7 +90,12 @@ impl Llama {
 
     /// Logits [1, length, vocabulary] for the tokens that follow.
     pub(crate) fn logits(&self, hidden: &Array) -> Result<Array> {
-        self.output.apply(&self.norm.apply(hidden)?)
+        self.output.apply(&self.last_states(hidden)?)
+    }
+
+    /// The states [1, length, hidden size] that logits are computed of.
+    pub(crate) fn last_states(&self, hidden: &Array) -> Result<Array> {
+        self.norm.apply(hidden)
     }
 }
 
@@ -90,6 +112,7 @@ impl Block {
         weights: &mut Weights,
         name: &str,
         config: &Config,
+        layer: &LayerConfig,
     ) -> std::result::Result<Self, EngineError> {
         let (size, epsilon) = (config.hidden_size, config.norm_epsilon);
         let mut norm =
@@ -97,36 +120,13 @@ impl Block {
         Ok(Self {
             attention_norm: norm("input_layernorm")?,
             feed_forward_norm: norm("post_attention_layernorm")?,
-            attention: Attention::load(weights, &format!("{name}.self_attn"), config)?,
-            feed_forward: FeedForward::load(weights, &format!("{name}.mlp"), config)?,
+            attention: Attention::load(weights, &format!("{name}.self_attn"), config, layer)?,
+            feed_forward: FeedForward::load(
+                weights,
+                &format!("{name}.mlp"),
+                &layer.feed_forward,
+                size,
+            )?,
         })
-    }
-}
-
-/// `SwiGLU`. Paper: <https://arxiv.org/abs/2002.05202>.
-#[derive(Debug)]
-struct FeedForward {
-    gate: Linear,
-    up: Linear,
-    down: Linear,
-}
-
-impl FeedForward {
-    fn load(
-        weights: &mut Weights,
-        name: &str,
-        config: &Config,
-    ) -> std::result::Result<Self, EngineError> {
-        let (hidden, intermediate) = (config.hidden_size, config.intermediate_size);
-        Ok(Self {
-            gate: Linear::load(weights, &format!("{name}.gate_proj"), hidden, intermediate)?,
-            up: Linear::load(weights, &format!("{name}.up_proj"), hidden, intermediate)?,
-            down: Linear::load(weights, &format!("{name}.down_proj"), intermediate, hidden)?,
-        })
-    }
-
-    fn apply(&self, x: &Array) -> Result<Array> {
-        self.down
-            .apply(&silu(self.gate.apply(x)?)?.multiply(self.up.apply(x)?)?)
     }
 }
