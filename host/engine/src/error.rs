@@ -55,6 +55,12 @@ pub enum EngineError {
         /// What the template says.
         reason: String,
     },
+    /// The answer's format cannot be kept to.
+    #[error("the answer's format is refused: {reason}")]
+    Format {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// MLX or the tokeniser failed on this request; the worker lives on.
     #[error("the generation failed: {reason}")]
     Generation {
@@ -108,6 +114,7 @@ impl EngineError {
             | Self::ContextExceeded { .. }
             | Self::OutOfMemory { .. }
             | Self::Template { .. }
+            | Self::Format { .. }
             | Self::Generation { .. }
             | Self::WorkerStart { .. } => false,
         }

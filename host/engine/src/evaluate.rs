@@ -2,7 +2,9 @@
 
 use mlx_rs::{Array, Dtype, error::Result, transforms::eval};
 
-use crate::{EngineError, LanguageModel, language_model::count};
+use crate::{
+    EngineError, LanguageModel, generate::tokens_array, language_model::count, model::Part,
+};
 
 /// Tokens that are embedded at once.
 const CHUNK: usize = 512;
@@ -30,7 +32,9 @@ impl LanguageModel {
         let mut cache = self.transformer.new_cache();
         let mut rows = Vec::new();
         for part in tokens.chunks(chunk.max(1)) {
-            let hidden = self.transformer.extend_one(part, &mut cache)?;
+            let added = tokens_array(part);
+            let parts = &mut [Part::of(&mut cache, &added)];
+            let hidden = self.transformer.extend(&added, parts)?;
             let logits = self.transformer.logits(&hidden)?;
             let values: Vec<f32> = floats(&logits)?;
             rows.extend(
@@ -72,7 +76,9 @@ impl LanguageModel {
         let mut cache = self.transformer.new_cache();
         let mut pooled: Option<Array> = None;
         for part in tokens.chunks(CHUNK) {
-            let hidden = self.transformer.extend_one(part, &mut cache)?;
+            let added = tokens_array(part);
+            let parts = &mut [Part::of(&mut cache, &added)];
+            let hidden = self.transformer.extend(&added, parts)?;
             let states = self
                 .transformer
                 .last_states(&hidden)?

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use mlx_rs::Array;
+
 use crate::{
     EngineError,
     batch::{Batch, Output, Token},
@@ -50,4 +52,10 @@ impl<'a> TokenStream<'a> {
             }
         }
     }
+}
+
+/// Tokens as the model takes them: [1, length].
+pub(crate) fn tokens_array(tokens: &[u32]) -> Array {
+    let length = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
+    Array::from_slice(tokens, &[1, length])
 }

@@ -1,21 +1,22 @@
 //! A model in this process: what the worker runs.
 
 use std::{
+    cell::OnceCell,
     collections::HashSet,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use deja_chat::{Prompt, Sampling};
+use deja_chat::{Format, Prompt, Sampling};
 
 use crate::{
     EngineError, Limits, ModelInfo,
     answer::Answer,
     batch::{Batch, SequenceId},
-    generate::TokenStream,
-    model::{self, Config, Loaded, Transformer},
+    generate::{TokenStream, tokens_array},
+    model::{self, Config, Loaded, Part, Transformer},
     output::OutputParser,
-    sampler::Sampler,
+    sampler::{Constraint, Constraints, Sampler},
     template::ChatTemplate,
     tokenizer::Tokenizer,
 };
@@ -30,6 +31,8 @@ pub struct LanguageModel {
     template: ChatTemplate,
     end_tokens: HashSet<u32>,
     sizes: Sizes,
+    /// Made for the first request that needs one.
+    constraints: OnceCell<Constraints>,
 }
 
 /// What a first token tells of a model, whatever its architecture.
@@ -74,6 +77,7 @@ impl LanguageModel {
             template,
             end_tokens,
             sizes,
+            constraints: OnceCell::new(),
         })
     }
 
@@ -129,7 +133,7 @@ impl LanguageModel {
                 request: 0,
                 choice: 0,
             };
-            let sampler = self.sampler(sampling, 0, &prompt)?;
+            let sampler = self.sampler(sampling, &Format::Text, 0, &prompt)?;
             batch.add(id, prompt, sampler, limit, None);
         }
         Ok(TokenStream::new(batch))
@@ -163,15 +167,29 @@ impl LanguageModel {
     pub(crate) fn sampler(
         &self,
         sampling: &Sampling,
+        format: &Format,
         choice: u32,
         prompt: &[u32],
     ) -> Result<Sampler, EngineError> {
+        let constraint = self.constraint(format)?;
+        let vocabulary = self.sizes.vocabulary;
         Ok(Sampler::new(
-            sampling,
-            choice,
-            prompt,
-            self.sizes.vocabulary,
+            sampling, constraint, choice, prompt, vocabulary,
         )?)
+    }
+
+    fn constraint(&self, format: &Format) -> Result<Option<Constraint>, EngineError> {
+        if *format == Format::Text {
+            return Ok(None);
+        }
+        let vocabulary = self.sizes.vocabulary;
+        if self.constraints.get().is_none() {
+            let made = Constraints::new(&self.tokenizer, &self.end_tokens, vocabulary)?;
+            // An error would say that they were there already.
+            let _ = self.constraints.set(made);
+        }
+        let constraints = self.constraints.get().expect("they were made");
+        constraints.of(format, vocabulary)
     }
 
     /// An answer without any tokens yet.
@@ -183,7 +201,8 @@ impl LanguageModel {
 impl Sizes {
     fn measure(transformer: &Transformer) -> mlx_rs::error::Result<Self> {
         let mut cache = transformer.new_cache();
-        let hidden = transformer.extend_one(&[0], &mut cache)?;
+        let token = tokens_array(&[0]);
+        let hidden = transformer.extend(&token, &mut [Part::of(&mut cache, &token)])?;
         let logits = transformer.logits(&hidden)?;
         logits.eval()?;
         Ok(Self {

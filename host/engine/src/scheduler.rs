@@ -74,7 +74,8 @@ impl<'a> Scheduler<'a> {
                 request: id,
                 choice,
             };
-            let sampler = self.model.sampler(&request.sampling, choice, &prompt)?;
+            let (sampling, format) = (&request.sampling, &request.format);
+            let sampler = self.model.sampler(sampling, format, choice, &prompt)?;
             let logprobs = request.logprobs.map(usize::from);
             self.batch.add(id, prompt.clone(), sampler, limit, logprobs);
             answers.insert(choice, self.model.answer(&request.stop, output.clone()));

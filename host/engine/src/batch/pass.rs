@@ -11,10 +11,7 @@ use mlx_rs::{
     transforms::{async_eval, eval},
 };
 
-use super::{
-    Batch, Output, Outputs,
-    sequence::{Sequence, dimension},
-};
+use super::{Batch, Output, Outputs, sequence::Sequence};
 use crate::{EngineError, model::Part};
 
 /// Prompt tokens of one pass: the longest that a cancelled request still computes. On two CPU cores
@@ -44,7 +41,14 @@ impl Batch<'_> {
         }
         let mut chosen = Vec::with_capacity(logits.len());
         for (index, logits) in logits {
-            chosen.push(self.running[index].choose(logits)?);
+            let sequence = &mut self.running[index];
+            match sequence.choose(logits) {
+                Ok(token) => chosen.push(token),
+                Err(error) => {
+                    ended.push(sequence.id);
+                    outputs.push((sequence.id, Output::Failed(error)));
+                }
+            }
         }
         async_eval(&chosen)?;
         for id in ended {
@@ -110,8 +114,9 @@ impl Batch<'_> {
         if leading.is_empty() {
             return Ok(Vec::new());
         }
-        let positions: Vec<_> = leading.iter().map(|(_, position)| *position).collect();
-        let positions = Array::from_slice(&positions, &[dimension(positions.len())]);
+        let count = i32::try_from(leading.len()).unwrap_or(i32::MAX);
+        let positions = leading.iter().map(|(_, position)| *position);
+        let positions = Array::from_iter(positions, &[count]);
         let logits = self.model.logits(&take_axis(hidden, positions, 1)?)?;
         let each = leading.iter().zip(0..);
         each.map(|((index, _), row)| Ok((*index, logits.try_index((.., row, ..))?)))

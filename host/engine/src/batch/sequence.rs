@@ -5,6 +5,7 @@ use mlx_rs::{Array, error::Result};
 use super::SequenceId;
 use crate::{
     EngineError,
+    generate::tokens_array,
     model::KvCache,
     sampler::{Likelihood, Sampler, likelihood},
 };
@@ -107,7 +108,7 @@ impl Sequence {
             }
             _ if chunk.is_empty() => Ok(None),
             next => Ok(Some(Input {
-                tokens: Array::from_slice(chunk, &[1, dimension(chunk.len())]),
+                tokens: tokens_array(chunk),
                 // One that was set back knows its next token already.
                 leads_on: chunk.len() == backlog.len() && next.is_none(),
             })),
@@ -115,7 +116,7 @@ impl Sequence {
     }
 
     /// Chooses the next token [1] by logits [1, vocabulary]; it is computed later.
-    pub(super) fn choose(&mut self, logits: Array) -> Result<Array> {
+    pub(super) fn choose(&mut self, logits: Array) -> std::result::Result<Array, EngineError> {
         let token = self.sampler.sample(&logits)?;
         self.next = Some(Next {
             token: token.clone(),
@@ -158,9 +159,4 @@ fn unreadable(error: &dyn std::fmt::Display) -> EngineError {
     EngineError::Generation {
         reason: error.to_string(),
     }
-}
-
-/// A length as MLX's shapes have it.
-pub(super) fn dimension(length: usize) -> i32 {
-    i32::try_from(length).unwrap_or(i32::MAX)
 }

@@ -33,6 +33,16 @@ pub(crate) struct Part<'a> {
     pub(crate) added: i32,
 }
 
+impl<'a> Part<'a> {
+    /// A sequence that grows by all of these tokens [1, length].
+    pub(crate) fn of(cache: &'a mut KvCache, tokens: &Array) -> Self {
+        Self {
+            cache,
+            added: tokens.dim(1),
+        }
+    }
+}
+
 impl KvCache {
     pub(crate) fn new(layers: usize) -> Self {
         Self {

@@ -88,13 +88,6 @@ impl Transformer {
         Ok(hidden)
     }
 
-    /// Adds tokens to one sequence; like [`Self::extend`].
-    pub(crate) fn extend_one(&self, tokens: &[u32], cache: &mut KvCache) -> Result<Array> {
-        let added = i32::try_from(tokens.len()).unwrap_or(i32::MAX);
-        let tokens = Array::from_slice(tokens, &[1, added]);
-        self.extend(&tokens, &mut [Part { cache, added }])
-    }
-
     /// Logits [1, length, vocabulary] for the tokens that follow.
     pub(crate) fn logits(&self, hidden: &Array) -> Result<Array> {
         self.output.apply(&self.last_states(hidden)?)

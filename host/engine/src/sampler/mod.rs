@@ -1,5 +1,6 @@
 //! Choosing the next token from a model's logits.
 
+mod constraint;
 mod filters;
 mod logprobs;
 mod penalties;
@@ -12,6 +13,8 @@ use mlx_rs::{
     random::{self, RandomState},
 };
 
+use crate::EngineError;
+pub(crate) use constraint::{Constraint, Constraints};
 use filters::Filters;
 pub(crate) use logprobs::{Likelihood, Scored, likelihood};
 use penalties::Penalties;
@@ -20,6 +23,7 @@ use penalties::Penalties;
 #[derive(Debug)]
 pub(crate) struct Sampler {
     penalties: Option<Penalties>,
+    constraint: Option<Constraint>,
     choice: Choice,
 }
 
@@ -39,28 +43,37 @@ impl Sampler {
     /// A sampler for the answer with this number to a prompt, by a model of so many tokens.
     pub(crate) fn new(
         sampling: &Sampling,
+        constraint: Option<Constraint>,
         answer: u32,
         prompt: &[u32],
         vocabulary: usize,
     ) -> Result<Self> {
         Ok(Self {
             penalties: Penalties::new(sampling, prompt, vocabulary),
+            constraint,
             choice: Choice::new(sampling, answer)?,
         })
     }
 
     /// The token [1] chosen by logits [1, vocabulary]; nothing is computed yet.
-    pub(crate) fn sample(&mut self, logits: &Array) -> Result<Array> {
-        match &self.penalties {
-            Some(penalties) => self.choice.sample(&penalties.apply(logits)?),
-            None => self.choice.sample(logits),
+    pub(crate) fn sample(&mut self, logits: &Array) -> std::result::Result<Array, EngineError> {
+        let mut logits = logits.clone();
+        if let Some(penalties) = &self.penalties {
+            logits = penalties.apply(&logits)?;
         }
+        if let Some(constraint) = &mut self.constraint {
+            logits = logits.add(constraint.mask()?)?;
+        }
+        Ok(self.choice.sample(&logits)?)
     }
 
     /// Notes which token came out.
     pub(crate) fn note(&mut self, token: u32) {
         if let Some(penalties) = &mut self.penalties {
             penalties.note(token);
+        }
+        if let Some(constraint) = &mut self.constraint {
+            constraint.note(token);
         }
     }
 }
@@ -106,7 +119,8 @@ mod tests {
         let logits: Vec<_> = probabilities.iter().map(|share| share.ln()).collect();
         let length = i32::try_from(logits.len()).expect("is short");
         let logits = Array::from_slice(&logits, &[1, length]);
-        let mut sampler = Sampler::new(sampling, answer, &[], probabilities.len()).expect("starts");
+        let mut sampler =
+            Sampler::new(sampling, None, answer, &[], probabilities.len()).expect("starts");
         let tokens = (0..500).map(|_| sampler.sample(&logits).expect("samples"));
         tokens.map(|token| token.item_exact()).collect()
     }

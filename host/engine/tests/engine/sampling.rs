@@ -1,6 +1,8 @@
 //! How tokens are chosen, and how likely they were.
 
-use deja_chat::{ChatRequest, Delta, Event, Prompt, Sampling, TokenLogprob};
+use deja_chat::{ChatRequest, Delta, Event, FinishReason, Format, Prompt, Sampling, TokenLogprob};
+use deja_engine::EngineError;
+use serde_json::{Value, json};
 
 use crate::support::{answer, request, start};
 
@@ -114,4 +116,33 @@ async fn probabilities_are_told_with_the_text_of_their_tokens() {
         assert!(shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
         assert!(shares.iter().sum::<f32>() <= 1.001, "{shares:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_keeps_to_its_schema() {
+    let engine = start().await;
+    let schema = json!({
+        "type": "object",
+        "properties": {"capital": {"enum": ["Paris", "Rome"]}, "large": {"type": "boolean"}},
+        "required": ["capital", "large"],
+        "additionalProperties": false,
+    });
+    let question = |format| ChatRequest {
+        format,
+        ..request("What is the capital of France? Is it large?")
+    };
+    let format = Format::JsonSchema(schema);
+    let whole = answer(&engine, question(format)).await.expect("answers");
+    assert_eq!(whole.finish, FinishReason::Stop, "{}", whole.text());
+    let said: Value = serde_json::from_str(&whole.text()).expect("it is JSON");
+    assert_eq!(said["capital"], "Paris");
+    assert!(said["large"].is_boolean(), "{said}");
+    let broken = Format::JsonSchema(json!({"type": "unheard of"}));
+    let refused = answer(&engine, question(broken)).await;
+    assert!(
+        matches!(refused, Err(EngineError::Format { .. })),
+        "{refused:?}"
+    );
+    let object = answer(&engine, question(Format::JsonObject)).await;
+    assert!(object.expect("answers").text().starts_with('{'));
 }

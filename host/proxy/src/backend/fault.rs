@@ -75,6 +75,7 @@ impl FetchError {
         match self {
             Self::Engine(
                 EngineError::ContextExceeded { .. }
+                | EngineError::Format { .. }
                 | EngineError::OutOfMemory { .. }
                 | EngineError::Template { .. },
             ) => StatusCode::BAD_REQUEST,
@@ -107,6 +108,7 @@ impl FetchError {
                 | EngineError::OutOfMemory { .. }
                 | EngineError::Template { .. },
             ) => Some("messages"),
+            Self::Engine(EngineError::Format { .. }) => Some("response_format"),
             _ => None,
         }
     }
