@@ -70,7 +70,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "10min", value_parser = humantime::parse_duration)]
     timeout: Duration,
     /// Asks so many times a second, whether or not answers come.
-    #[arg(long, value_name = "PER_SECOND", value_parser = positive, conflicts_with = "trace")]
+    #[arg(long, value_name = "PER_SECOND", value_parser = pace, conflicts_with = "trace")]
     rate: Option<f64>,
     /// For how long.
     #[arg(long, default_value = "10s", value_parser = humantime::parse_duration, requires = "rate")]
@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     trace: Option<PathBuf>,
     /// How many times as fast as the trace was recorded.
-    #[arg(long, default_value_t = 1.0, value_parser = positive, requires = "trace")]
+    #[arg(long, default_value_t = 1.0, value_parser = pace, requires = "trace")]
     speed: f64,
     /// Prints the report as JSON.
     #[arg(long)]
@@ -305,10 +305,10 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+fn pace(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
-    let number = number.filter(|number| number.is_finite() && *number > 0.0);
-    number.ok_or_else(|| "it must be a number above 0".to_owned())
+    let number = number.filter(|number| (0.001..=1e6).contains(number));
+    number.ok_or_else(|| "it must be a number from 0.001 to 1000000".to_owned())
 }
 
 #[cfg(test)]
@@ -354,6 +354,7 @@ mod tests {
             &["--samples", "0"][..],
             &["--rate", "0"],
             &["--rate", "inf"],
+            &["--rate", "1e-300"],
             &["--rate", "1", "--trace", "x"],
             &["--speed", "2"],
             &["--duration", "2s"],

@@ -17,6 +17,9 @@ use super::{load::Due, request::Request};
 /// Starts of the names of headers that change an answer.
 const TELLING: [&str; 2] = ["anthropic-", "openai-"];
 
+/// What is due later than this is due by a broken clock.
+const LATEST: Duration = Duration::from_hours(24 * 365);
+
 /// How a trace is replayed.
 #[derive(Clone, Debug)]
 pub struct Pace {
@@ -40,8 +43,8 @@ impl Skipped {
     }
 }
 
-/// When each request is due, for this many servers. The first is at once; where a trace's times run
-/// backwards, requests follow at once.
+/// When each request is due, for this many servers. The first is due at once, and so is what has no
+/// time; where times run backwards, requests follow at once.
 pub(crate) fn schedule<E>(
     records: impl Iterator<Item = Result<Record, E>>,
     pace: Pace,
@@ -52,12 +55,15 @@ pub(crate) fn schedule<E>(
     records.filter_map(move |record| {
         let due = record.ok().and_then(|record| {
             let request = request(&record, pace.model.as_deref())?;
+            let requests = vec![request; targets];
+            if record.at_ms == 0 {
+                let at = Duration::ZERO;
+                return Some(Due { at, requests });
+            }
             let start = *start.get_or_insert(record.at_ms);
             let after = Duration::from_millis(record.at_ms.saturating_sub(start));
-            Some(Due {
-                at: after.div_f64(pace.speed),
-                requests: vec![request; targets],
-            })
+            let at = after.min(LATEST).div_f64(pace.speed);
+            Some(Due { at, requests })
         });
         if due.is_none() {
             skipped.add_one();
@@ -120,6 +126,8 @@ mod tests {
             Ok(record(1400, b"no json")),
             Ok(record(1500, b"{\"model\":\"b\"}")),
             Ok(record(900, b"{}")),
+            Ok(record(0, b"{}")),
+            Ok(record(u64::MAX, b"{}")),
         ];
         let skipped = Skipped::default();
         let due = schedule(records.into_iter(), pace, 2, skipped.clone());
@@ -134,7 +142,8 @@ mod tests {
         };
         let (due, skipped) = replayed(pace);
         let at: Vec<_> = due.iter().map(|due| due.at.as_millis()).collect();
-        assert_eq!((at, skipped), (vec![0, 250, 0], 2));
+        assert_eq!(at[..4], [0, 250, 0, 0]);
+        assert_eq!((due[4].at, skipped), (LATEST / 2, 2));
         assert_eq!(due[0].requests.len(), 2);
         assert_eq!(due[0].requests[0].headers.len(), 1);
         assert_eq!(&due[1].requests[0].body[..], b"{\"model\":\"b\"}");
