@@ -2,6 +2,7 @@
 
 mod near_misses;
 mod parts;
+mod prefix;
 mod ranking;
 mod report;
 mod request;
@@ -23,6 +24,7 @@ pub use report::report;
 pub use summary::{Latencies, Repeat, Requests, Savings, Spread};
 
 use parts::Paths;
+use prefix::{Lately, SharedPrefix};
 use request::Request;
 
 /// Parts that were passed over and are told of one by one.
@@ -43,8 +45,8 @@ pub struct Analysis {
     pub skipped: u64,
     /// The first of them, with the reasons.
     pub skipped_first: Vec<String>,
-    /// The share of prompts that is the same as at the beginning of the request before; none where
-    /// the trace does not tell.
+    /// The share of prompts that is the beginning of another one shortly before; none where the trace
+    /// does not tell.
     pub shared_prefix: Option<f64>,
     /// What only whole requests tell.
     pub details: Option<Requests>,
@@ -90,24 +92,6 @@ struct Gathered {
     prefix: SharedPrefix,
     skipped: u64,
     skipped_first: Vec<String>,
-}
-
-/// How much of the prompts is the beginning of the one before.
-#[derive(Clone, Copy, Default)]
-struct SharedPrefix {
-    shared: u64,
-    total: u64,
-}
-
-impl SharedPrefix {
-    fn add(&mut self, shared: u64, total: u64) {
-        self.shared += shared;
-        self.total += total;
-    }
-
-    fn rate(self) -> Option<f64> {
-        (self.total > 0).then(|| rate(self.shared, self.total))
-    }
 }
 
 impl Gathered {
@@ -184,17 +168,16 @@ fn requests(
 
 fn blocks(file: &BlockFile, progress: &(dyn Fn(u64) + Sync)) -> Gathered {
     let mut gathered = Gathered::default();
-    let mut before: Vec<u64> = Vec::new();
+    let mut lately = Lately::default();
     for request in file.requests() {
         match request {
             Ok(request) => {
                 *gathered.keys.entry(request.access().key).or_default() += 1;
-                let pairs = before.iter().zip(&request.blocks);
-                let shared = pairs.take_while(|(old, new)| old == new).count();
-                gathered
-                    .prefix
-                    .add(shared as u64, request.blocks.len() as u64);
-                before = request.blocks;
+                if let Some(shared) = lately.longest_prefix(&request.blocks) {
+                    let total = request.blocks.len();
+                    gathered.prefix.add(shared as u64, total as u64);
+                }
+                lately.push(request.blocks);
             }
             Err(skipped) => gathered = gathered.skip(&skipped),
         }

@@ -30,7 +30,8 @@ pub struct NearMisses {
 }
 
 /// The near misses among the requests that ask something of their own. Requests that go on with a
-/// conversation are none: they differ in the number of messages.
+/// conversation are none: they differ in the number of messages. Nor are those that end in other
+/// words: they ask something else.
 pub(super) fn near_misses(unique: &[&Request], paths: &Paths) -> NearMisses {
     let nearest: Vec<_> = (1..unique.len())
         .into_par_iter()
@@ -54,9 +55,15 @@ fn nearest(before: &[&Request], request: &Request) -> Option<Vec<u64>> {
     let alike = before
         .iter()
         .rev()
-        .filter(|other| other.model == request.model && other.messages == request.messages);
+        .filter(|other| are_alike(other, request));
     let differences = alike.filter_map(|other| difference(other, request));
     differences.min_by_key(Vec::len)
+}
+
+fn are_alike(one: &Request, other: &Request) -> bool {
+    one.model == other.model
+        && one.messages == other.messages
+        && one.parts.last_words == other.parts.last_words
 }
 
 /// The fields in which two requests differ, if these are few.
@@ -66,7 +73,7 @@ fn difference(one: &Request, other: &Request) -> Option<Vec<u64>> {
         // No place in a body has this digest's name.
         fields.push(0);
     }
-    let (mut left, mut right) = (&one.parts[..], &other.parts[..]);
+    let (mut left, mut right) = (&one.parts.all[..], &other.parts.all[..]);
     while fields.len() <= MOST_FIELDS {
         let (path, skip_left, skip_right) = match (left.first(), right.first()) {
             (None, None) => return (!fields.is_empty()).then_some(fields),

@@ -17,8 +17,6 @@ pub(super) struct Part {
     pub(super) path: u64,
     /// A digest of what stands there.
     pub(super) value: u64,
-    /// Bytes of its text.
-    pub(super) bytes: u32,
 }
 
 /// Fields that say how an answer is delivered, and are in no key.
@@ -27,35 +25,82 @@ const DELIVERY: [&str; 2] = ["stream", "stream_options"];
 /// What a model reads, in the order in which it does.
 const PROMPT: [&str; 5] = ["tools", "system", "messages", "prompt", "input"];
 
-/// The parts of a body: first those of the prompt, in its order, and how many these are.
-pub(super) fn parts(body: &Value, paths: &mut Paths) -> (Vec<Part>, usize) {
+/// How the names of fields end that hold what somebody says.
+const WORDS: [&str; 4] = ["/text", "/content", "/prompt", "/input"];
+
+/// Bytes of a text that are taken as one, where beginnings are compared.
+const CHUNK_BYTES: usize = 256;
+
+/// A piece of a text, or a field that is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Chunk {
+    value: u64,
+    /// Bytes of its text.
+    pub(super) bytes: u32,
+}
+
+impl Chunk {
+    fn of_text(text: &[u8]) -> Self {
+        Self {
+            value: digest(&text),
+            bytes: u32::try_from(text.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn of(value: &Value) -> Self {
+        let mut counted = Counted::default();
+        hash(value, &mut counted);
+        Self {
+            value: counted.hasher.finish(),
+            bytes: counted.bytes,
+        }
+    }
+}
+
+/// A body, taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Parts {
+    /// Its fields, by where they stand.
+    pub(super) all: Vec<Part>,
+    /// What a model reads, in its order.
+    pub(super) prompt: Vec<Chunk>,
+    /// A digest of what was said last.
+    pub(super) last_words: Option<u64>,
+}
+
+/// Takes a body apart.
+pub(super) fn parts(body: &Value, paths: &mut Paths) -> Parts {
     let mut walk = Walk {
         paths,
-        parts: Vec::new(),
+        parts: Parts::default(),
         name: String::new(),
+        is_prompt: true,
     };
     let Some(fields) = body.as_object() else {
-        return (Vec::new(), 0);
+        return Parts::default();
     };
     for name in PROMPT {
         if let Some(value) = fields.get(name) {
             walk.field(0, name, value, name != "tools");
         }
     }
-    let prompt = walk.parts.len();
+    walk.is_prompt = false;
     for (name, value) in fields {
         if !PROMPT.contains(&&**name) && !DELIVERY.contains(&&**name) {
             walk.field(0, name, value, true);
         }
     }
-    (walk.parts, prompt)
+    walk.parts.all.sort_unstable();
+    walk.parts
 }
 
 struct Walk<'a> {
     paths: &'a mut Paths,
-    parts: Vec<Part>,
+    parts: Parts,
     /// The name of where the walk is.
     name: String,
+    /// Whether it is among what a model reads.
+    is_prompt: bool,
 }
 
 impl Walk<'_> {
@@ -88,16 +133,35 @@ impl Walk<'_> {
     }
 
     fn part(&mut self, path: u64, value: &Value) {
-        let mut counted = Counted::default();
-        hash(value, &mut counted);
-        self.parts.push(Part {
+        let digest = match value {
+            Value::String(text) if self.is_prompt => self.read(text),
+            value => {
+                let chunk = Chunk::of(value);
+                if self.is_prompt {
+                    self.parts.prompt.push(chunk);
+                }
+                chunk.value
+            }
+        };
+        self.parts.all.push(Part {
             path,
-            value: counted.hasher.finish(),
-            bytes: counted.bytes,
+            value: digest,
         });
         if !self.paths.contains_key(&path) {
             self.paths.insert(path, self.name.clone());
         }
+    }
+
+    /// Takes a text that a model reads apart; returns the digest of all of it.
+    fn read(&mut self, text: &str) -> u64 {
+        let begin = self.parts.prompt.len();
+        let chunks = text.as_bytes().chunks(CHUNK_BYTES);
+        self.parts.prompt.extend(chunks.map(Chunk::of_text));
+        let digest = digest(&(TEXT, &self.parts.prompt[begin..]));
+        if WORDS.iter().any(|end| self.name.ends_with(end)) {
+            self.parts.last_words = Some(digest);
+        }
+        digest
     }
 }
 
@@ -122,6 +186,9 @@ impl Counted {
     }
 }
 
+/// The mark of a text.
+const TEXT: u8 = 3;
+
 /// Hashes a value, with a mark of its kind before it. The order of an object's fields counts not.
 fn hash(value: &Value, to: &mut Counted) {
     match value {
@@ -132,7 +199,7 @@ fn hash(value: &Value, to: &mut Counted) {
             number.hash(&mut to.hasher);
         }
         Value::String(text) => {
-            3_u8.hash(&mut to.hasher);
+            TEXT.hash(&mut to.hasher);
             to.text(text);
         }
         Value::Array(items) => {

@@ -31,7 +31,7 @@ pub fn report(analysis: &Analysis) -> String {
     line(&mut text, "hit rate", &percent(analysis.hit_rate));
     if let Some(share) = analysis.shared_prefix {
         let words = format!(
-            "{} of each prompt begins like the one before",
+            "{} of the prompts is the beginning of one before",
             percent(share)
         );
         line(&mut text, "shared prefix", &words);
@@ -57,19 +57,15 @@ fn verdict(analysis: &Analysis) -> String {
     if analysis.requests == 0 {
         return "There is nothing to say: no request could be read.".to_owned();
     }
-    let near = analysis
-        .details
-        .as_ref()
-        .map_or(0, |details| details.near_misses.count);
     match analysis.hit_rate {
         0.3.. => format!("A cache works well here: {rate} of the requests could be hits."),
         0.1.. => format!(
             "A cache helps in limits: {rate} of the requests could be hits. Look at the near \
-             misses ({near}): a keyer may make hits of them."
+             misses: a keyer may make hits of them."
         ),
         _ => format!(
             "A cache is not effective here: {rate} of the requests could be hits. Is it on, and \
-             do the same requests come again? Near misses: {near}."
+             do the same requests come again?"
         ),
     }
 }
@@ -87,6 +83,7 @@ fn requests(text: &mut String, details: &Requests) {
     }
     latencies(text, details.latencies);
     savings(text, details.savings);
+    line(text, "near misses", &details.near_misses.count.to_string());
     section(
         text,
         "repeated requests",
@@ -103,7 +100,9 @@ fn requests(text: &mut String, details: &Requests) {
         details.tools_used.iter().map(count),
     );
     section(text, "errors", details.errors.iter().map(count));
-    near_misses(text, &details.near_misses);
+    if details.near_misses.count > 0 {
+        near_misses(text, &details.near_misses);
+    }
 }
 
 fn latencies(
@@ -133,11 +132,10 @@ fn savings(text: &mut String, Savings { ms, tokens }: Savings) {
 
 fn near_misses(text: &mut String, near: &NearMisses) {
     let fields = near.fields.iter();
-    let title = format!("near misses: {}, which differ in", near.count);
     section(
         text,
-        &title,
-        fields.map(|field| format!("{:>6}  {}", field.count, field.name)),
+        "near misses, by the fields that differ",
+        fields.map(count),
     );
     let is_known = |field: &str| CLAUDE_CODE.iter().any(|known| field.contains(known));
     if near.fields.iter().any(|field| is_known(&field.name)) {

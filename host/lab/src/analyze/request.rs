@@ -7,7 +7,7 @@ use deja_trace::{Digest, Record};
 use serde_json::Value;
 
 use super::{
-    parts::{self, Part, Paths},
+    parts::{self, Parts, Paths},
     tools,
 };
 
@@ -30,10 +30,8 @@ pub(super) struct Request {
     pub(super) used: Vec<Box<str>>,
     /// What separates it from others before its body does.
     pub(super) scope: u64,
-    /// The prompt's parts, in its order.
-    pub(super) prompt: Vec<Part>,
-    /// All parts, by where they stand.
-    pub(super) parts: Vec<Part>,
+    /// Its body, taken apart.
+    pub(super) parts: Parts,
 }
 
 impl Request {
@@ -44,9 +42,7 @@ impl Request {
             .unwrap_or_default();
         let body = Arc::new(body);
         let (key, edited) = key(record, &body, keyers);
-        let (mut parts, prompt) = parts::parts(edited.as_ref().unwrap_or(&body), paths);
-        let prompt = parts[..prompt].to_vec();
-        parts.sort_unstable();
+        let parts = parts::parts(edited.as_ref().unwrap_or(&body), paths);
         let answer = record.answer.as_ref();
         let answer: Option<Value> = answer.and_then(|json| serde_json::from_str(json.get()).ok());
         let usage = [record.usage.prompt, record.usage.output];
@@ -62,7 +58,6 @@ impl Request {
             offered: tools::offered(&body),
             used: tools::used(&body, answer.as_ref()),
             scope: scope(record).short(),
-            prompt,
             parts,
         }
     }

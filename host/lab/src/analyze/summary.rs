@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::{
-    SharedPrefix,
     near_misses::{NearMisses, near_misses},
-    parts::Paths,
+    parts::{Chunk, Paths},
+    prefix::{Lately, SharedPrefix},
     ranking::{Count, ranked},
     request::Request,
 };
@@ -114,22 +114,17 @@ fn hits(requests: &[Request]) -> Vec<(&Request, &Request)> {
     hits
 }
 
-/// Adds how much of each prompt is the beginning of the one before, of the same caller and model.
+/// Adds how much of each prompt is the beginning of one before, of the same caller and model.
 pub(super) fn shared_prefix(requests: &[Request], mut prefix: SharedPrefix) -> SharedPrefix {
-    let mut before: HashMap<(u64, &str), &Request> = HashMap::new();
+    let mut before: HashMap<(u64, &str), Lately<&[Chunk]>> = HashMap::new();
     for request in requests {
-        let Some(old) = before.insert((request.scope, &request.model), request) else {
-            continue;
-        };
-        let pairs = old.prompt.iter().zip(&request.prompt);
-        let shared = pairs.take_while(|(old, new)| old == new);
-        let shared: u64 = shared.map(|(part, _)| u64::from(part.bytes)).sum();
-        let total = request
-            .prompt
-            .iter()
-            .map(|part| u64::from(part.bytes))
-            .sum();
-        prefix.add(shared, total);
+        let lately = before.entry((request.scope, &request.model)).or_default();
+        let prompt = &request.parts.prompt[..];
+        let bytes = |chunks: &[Chunk]| chunks.iter().map(|chunk| u64::from(chunk.bytes)).sum();
+        if let Some(shared) = lately.longest_prefix(prompt) {
+            prefix.add(bytes(&prompt[..shared]), bytes(prompt));
+        }
+        lately.push(prompt);
     }
     prefix
 }
