@@ -87,6 +87,14 @@ def tools():
     return rounds
 
 
+def wanted_tool():
+    """A call that the request wants, whole and streamed."""
+    choice = {"type": "tool", "name": "get_weather", "disable_parallel_tool_use": True}
+    question = ask("What is the weather in Paris?", tools=[WEATHER], tool_choice=choice)
+    answers = [form(question)[1] for form in (plain, streamed)]
+    return [[block.name for block in answer.content if block.type == "tool_use"] for answer in answers]
+
+
 def images():
     source = {"type": "base64", "media_type": "image/png", "data": PIXEL}
     parts = [{"type": "text", "text": "What is this?"}, {"type": "image", "source": source}]

@@ -111,6 +111,21 @@ async fn sdks_and_the_engine() {
 }
 
 #[tokio::test]
+async fn sdks_ask_the_engine_for_calls_and_probabilities() {
+    let deja = Deja::start().await;
+    for api in [Api::OpenAi, Api::Anthropic] {
+        let seen = sdk(api, deja.url(), &["wanted_tool"]).await;
+        let once = json!([["get_weather"], ["get_weather"]]);
+        assert_eq!(seen["wanted_tool"], once);
+    }
+    let seen = sdk(Api::OpenAi, deja.url(), &["variants"]).await;
+    let expected = json!({
+        "text": "The capital of", "tokens": ["The", " capital", " of"], "others": [2, 2, 2],
+    });
+    assert_eq!(seen["variants"], json!([expected, expected]));
+}
+
+#[tokio::test]
 async fn sdks_and_a_chain_of_two() {
     let model = Deja::start().await;
     for (client, upstream) in PAIRS {

@@ -85,6 +85,27 @@ def tools():
     return rounds
 
 
+def wanted_tool():
+    """A call that the request wants, whole and streamed."""
+    choice = {"type": "function", "function": {"name": "get_weather"}}
+    question = ask("What is the weather in Paris?", tools=[WEATHER], tool_choice=choice, parallel_tool_calls=False)
+    calls = [message(form(question)[1]).tool_calls for form in (plain, streamed)]
+    return [[call.function.name for call in answer] for answer in calls]
+
+
+def variants():
+    """Several answers at once, with the probabilities of their tokens."""
+    answer = plain(ask("What is the capital of France?", n=2, logprobs=True, top_logprobs=2, max_tokens=3))[1]
+    return [
+        {
+            "text": choice.message.content,
+            "tokens": [token.token for token in choice.logprobs.content],
+            "others": [len(token.top_logprobs) for token in choice.logprobs.content],
+        }
+        for choice in answer.choices
+    ]
+
+
 def images():
     parts = [
         {"type": "text", "text": "What is this?"},

@@ -71,6 +71,8 @@ pub enum WorkerStatus {
     Restarting {
         /// How the last one ended.
         reason: String,
+        /// How long the next one is held back, since others were lost in the last minute.
+        wait_seconds: u64,
     },
     /// The engine was shut down.
     Stopped,

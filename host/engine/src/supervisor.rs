@@ -195,6 +195,7 @@ impl Supervisor {
                 state.restarts += 1;
                 state.status = WorkerStatus::Restarting {
                     reason: reason.clone(),
+                    wait_seconds: delay.as_secs(),
                 };
             });
             self.meanwhile(sleep(delay)).await?;

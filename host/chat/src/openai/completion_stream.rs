@@ -51,6 +51,9 @@ impl CompletionStream {
                     return String::new();
                 };
                 let length = self.lengths.entry(*choice).or_default();
+                if logprobs.is_empty() {
+                    *length += text.chars().count();
+                }
                 self.envelope.frame(&[Choice {
                     text,
                     index: *choice,
@@ -77,7 +80,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{FinishReason, Usage, openai::envelope::testing};
+    use crate::{Candidate, FinishReason, TokenLogprob, Usage, openai::envelope::testing};
 
     const END: [Event; 2] = [
         Event::Finished {
@@ -119,6 +122,27 @@ mod tests {
                 prop_assert_eq!(&chunk["object"], "text_completion");
             }
         }
+    }
+
+    #[test]
+    fn tokens_stand_after_a_text_that_was_given_back() {
+        let token = TokenLogprob {
+            token: Candidate {
+                bytes: b" Paris".to_vec(),
+                logprob: Some(-0.25),
+            },
+            top: Vec::new(),
+        };
+        let likely = Delta::Text {
+            text: " Paris".to_owned(),
+            logprobs: vec![token],
+        };
+        let mut stream = CompletionStream::new("m", false);
+        let events = [Delta::text("é is"), likely].map(|delta| Event::Delta { choice: 0, delta });
+        let events = events.into_iter().chain(END);
+        let frames: String = events.map(|event| stream.frames(&event)).collect();
+        let logprobs = &testing::chunks(&frames)[1]["choices"][0]["logprobs"];
+        assert_eq!(logprobs["text_offset"], json!([4]));
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! The probabilities of tokens, in the forms of the two APIs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::{Candidate, TokenLogprob};
 
@@ -56,7 +55,7 @@ pub(super) struct CompletionLogprobs {
     text_offset: Vec<usize>,
     token_logprobs: Vec<Option<f32>>,
     tokens: Vec<String>,
-    top_logprobs: Vec<Option<Map<String, Value>>>,
+    top_logprobs: Vec<Option<BTreeMap<String, Option<f32>>>>,
 }
 
 /// These tokens for a completion whose text had `offset` characters before them, which is moved
@@ -82,12 +81,12 @@ fn text(candidate: &Candidate) -> String {
 }
 
 /// Different parts of characters have the same text: the likeliest counts.
-fn by_text(top: &[Candidate]) -> Map<String, Value> {
-    let mut candidates = Map::new();
+fn by_text(top: &[Candidate]) -> BTreeMap<String, Option<f32>> {
+    let mut candidates = BTreeMap::new();
     for candidate in top {
         candidates
             .entry(text(candidate))
-            .or_insert_with(|| candidate.logprob.into());
+            .or_insert(candidate.logprob);
     }
     candidates
 }

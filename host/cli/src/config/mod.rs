@@ -361,12 +361,6 @@ mod tests {
             context_length = 0x100
             start_timeout = "1min"
             max_waiting = 3
-            max_running = 2
-            kv_bytes = "1MiB"
-            prefix_cache_bytes = "2MiB"
-            memory_bytes = "3MiB"
-            spare_bytes = "4MiB"
-            wired_bytes = "5MiB"
             [[backend]]
             kind = "upstream"
             api = "anthropic"
@@ -427,15 +421,6 @@ mod tests {
         let model = own.kind.engine().expect("it is the engine");
         assert_eq!(model.source, ModelSource::Path("/etc/deja/tiny".into()));
         assert_eq!((model.context_length, model.max_waiting), (Some(256), 3));
-        let limits = deja_engine::Limits {
-            max_running: 2,
-            kv_bytes: 1 << 20,
-            prefix_cache_bytes: 2 << 20,
-            memory_bytes: Some(3 << 20),
-            spare_bytes: Some(4 << 20),
-            wired_bytes: Some(5 << 20),
-        };
-        assert_eq!(model.limits, limits);
         assert_eq!(upstream.name, "api.anthropic.com");
         assert!(
             matches!(&upstream.kind, BackendKind::Upstream(settings) if !settings.stream_usage)
@@ -446,6 +431,33 @@ mod tests {
         assert_eq!(config.plugins.keyers[1].config, settings);
         assert_eq!(config.plugins.eviction.name, "sieve");
         assert_eq!(config.plugins.stats.name, "mine");
+    }
+
+    #[test]
+    fn what_an_engine_may_use_can_be_set() {
+        let config = parse(
+            r#"
+            [[backend]]
+            kind = "mlx"
+            max_running = 2
+            kv_bytes = "1MiB"
+            prefix_cache_bytes = "2MiB"
+            memory_bytes = "3MiB"
+            spare_bytes = "4MiB"
+            wired_bytes = "5MiB"
+            "#,
+        )
+        .expect("it is right");
+        let model = config.backends[0].kind.engine().expect("it is the engine");
+        let limits = deja_engine::Limits {
+            max_running: 2,
+            kv_bytes: 1 << 20,
+            prefix_cache_bytes: 2 << 20,
+            memory_bytes: Some(3 << 20),
+            spare_bytes: Some(4 << 20),
+            wired_bytes: Some(5 << 20),
+        };
+        assert_eq!(model.limits, limits);
     }
 
     #[test]

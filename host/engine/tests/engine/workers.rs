@@ -168,9 +168,13 @@ async fn requests_wait_for_a_worker_only_so_long() {
         matches!(error, EngineError::WorkerUnavailable { .. }),
         "{error}"
     );
+    // Each attempt fails at once, since the program is missing: from the third loss on there are waits.
     assert!(matches!(
         engine.state().status,
-        WorkerStatus::Restarting { .. }
+        WorkerStatus::Restarting {
+            wait_seconds: 1..,
+            ..
+        }
     ));
     symlink(&target, &program).expect("links");
     let answered = loop {
