@@ -8,6 +8,7 @@ mod explain;
 mod log;
 mod plugin;
 mod reload;
+mod replay;
 mod serve;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -40,6 +41,8 @@ enum Command {
     /// Writes, builds, checks, tries out and lists plugins.
     #[command(subcommand)]
     Plugin(plugin::Command),
+    /// Tells what other keyers, eviction policies and sizes would have done with recorded traffic.
+    Replay(replay::Arguments),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Serve { config } => serve::serve(config),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Plugin(command) => plugin::run(&command),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Worker => {
             log::start(LogFormat::Human);
             return deja_engine::run_worker();
