@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Hits that are told to the eviction policy in one call.
-const HIT_BATCH: usize = 64;
+pub const HIT_BATCH: usize = 64;
 
 /// What the cache may hold, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub struct Cache {
     evictions: AtomicU64,
     /// Hits that the eviction policy has not been told of yet, oldest first.
     hits: Mutex<Vec<EntryId>>,
-    driver: Mutex<EvictionDriver>,
+    driver: Mutex<EvictionDriver<Key>>,
 }
 
 impl Cache {
@@ -231,12 +231,12 @@ impl Cache {
         }
     }
 
-    fn tell_hits(&self, driver: &mut EvictionDriver) {
+    fn tell_hits(&self, driver: &mut EvictionDriver<Key>) {
         let hits = std::mem::take(&mut *self.hits.lock());
         driver.on_hit(&hits);
     }
 
-    fn put(&self, driver: &mut EvictionDriver, entry: Arc<Entry>) {
+    fn put(&self, driver: &mut EvictionDriver<Key>, entry: Arc<Entry>) {
         let (key, facts) = (entry.key, entry.facts);
         self.bytes.fetch_add(facts.bytes, Ordering::Relaxed);
         if let Some(old) = self.entries.write().insert(key, entry) {
@@ -246,7 +246,7 @@ impl Cache {
         driver.on_insert(key, facts);
     }
 
-    fn make_room(&self, driver: &mut EvictionDriver) {
+    fn make_room(&self, driver: &mut EvictionDriver<Key>) {
         let gauges = self.gauges();
         let victims = driver.evict(
             gauges.bytes.saturating_sub(gauges.capacity_bytes),

@@ -3,24 +3,30 @@
 //! The policy's word is advice: a victim that does not exist is skipped, and where too few are
 //! named the host's own order, least recently used first, tops up. How long a policy that fails is
 //! left alone is the plugin host's to say.
+//!
+//! It holds no answers, and does not care under what kind of key somebody else holds them: so a
+//! simulation can drive it as the cache does.
 
 use lru::LruCache;
 use tracing::{debug, warn};
 
-use crate::{EntryFacts, EntryId, Eviction, Key, PolicyError, PolicyFailure, RemovalCause};
+use crate::{EntryFacts, EntryId, Eviction, PolicyError, PolicyFailure, RemovalCause};
 
 /// All entries held, the least recently used last.
-type Order = LruCache<EntryId, (Key, EntryFacts)>;
+type Order<K> = LruCache<EntryId, (K, EntryFacts)>;
 
-/// The eviction policy with the host's own order beside it.
-pub(crate) struct EvictionDriver {
+/// The eviction policy with the host's own order beside it. Entries are held elsewhere, under keys
+/// of type `K`.
+pub struct EvictionDriver<K> {
     advisor: Advisor,
-    order: Order,
+    order: Order<K>,
     topped_up: u64,
 }
 
-impl EvictionDriver {
-    pub(crate) fn new(policy: Box<dyn Eviction>) -> Self {
+impl<K: Copy> EvictionDriver<K> {
+    /// Drives this policy, of an empty cache.
+    #[must_use]
+    pub fn new(policy: Box<dyn Eviction>) -> Self {
         let advisor = Advisor {
             policy,
             standing: Standing::Trusted,
@@ -33,17 +39,20 @@ impl EvictionDriver {
     }
 
     /// Evictions that the host chose because the policy did not.
-    pub(crate) fn topped_up(&self) -> u64 {
+    #[must_use]
+    pub fn topped_up(&self) -> u64 {
         self.topped_up
     }
 
-    pub(crate) fn on_insert(&mut self, key: Key, facts: EntryFacts) {
+    /// An entry came in.
+    pub fn on_insert(&mut self, key: K, facts: EntryFacts) {
         self.order.put(facts.id, (key, facts));
         self.advisor
             .tell(&self.order, |policy| policy.on_insert(&facts));
     }
 
-    pub(crate) fn on_hit(&mut self, ids: &[EntryId]) {
+    /// Entries were used, oldest use first.
+    pub fn on_hit(&mut self, ids: &[EntryId]) {
         let held: Vec<_> = ids
             .iter()
             .copied()
@@ -55,7 +64,8 @@ impl EvictionDriver {
         }
     }
 
-    pub(crate) fn on_remove(&mut self, id: EntryId, cause: RemovalCause) {
+    /// An entry is gone.
+    pub fn on_remove(&mut self, id: EntryId, cause: RemovalCause) {
         if self.order.pop(&id).is_some() {
             self.advisor
                 .tell(&self.order, |policy| policy.on_remove(id, cause));
@@ -63,7 +73,7 @@ impl EvictionDriver {
     }
 
     /// Takes out entries, the policy's first choice first, until this much is free, and names them.
-    pub(crate) fn evict(&mut self, bytes: u64, entries: u64) -> Vec<Key> {
+    pub fn evict(&mut self, bytes: u64, entries: u64) -> Vec<K> {
         let mut needed = Needed { bytes, entries };
         let mut evicted = Vec::new();
         if needed.is_met() {
@@ -87,7 +97,7 @@ impl EvictionDriver {
     }
 
     /// Takes out the least recently used until enough is free.
-    fn top_up(&mut self, needed: &mut Needed, evicted: &mut Vec<Key>) {
+    fn top_up(&mut self, needed: &mut Needed, evicted: &mut Vec<K>) {
         while !needed.is_met() {
             let Some((&id, _)) = self.order.peek_lru() else {
                 return;
@@ -97,7 +107,7 @@ impl EvictionDriver {
         }
     }
 
-    fn take(&mut self, id: EntryId, needed: &mut Needed) -> Option<Key> {
+    fn take(&mut self, id: EntryId, needed: &mut Needed) -> Option<K> {
         let (key, facts) = *self.order.peek(&id)?;
         needed.bytes = needed.bytes.saturating_sub(facts.bytes);
         needed.entries = needed.entries.saturating_sub(1);
@@ -111,7 +121,7 @@ impl EvictionDriver {
     }
 
     /// Puts another policy in place, which takes over what its predecessor knew.
-    pub(crate) fn replace(&mut self, policy: Box<dyn Eviction>) {
+    pub fn replace(&mut self, policy: Box<dyn Eviction>) {
         self.advisor.succeed(policy, &self.order);
     }
 }
@@ -145,9 +155,9 @@ enum Standing {
 impl Advisor {
     /// Lets the policy know what happened. `order` shows it already, so a policy that has to be
     /// told of all entries first knows it then.
-    fn tell(
+    fn tell<K>(
         &mut self,
-        order: &Order,
+        order: &Order<K>,
         news: impl FnOnce(&mut dyn Eviction) -> Result<(), PolicyError>,
     ) {
         if self.standing == Standing::Trusted {
@@ -158,9 +168,9 @@ impl Advisor {
         }
     }
 
-    fn ask<T>(
+    fn ask<K, T>(
         &mut self,
-        order: &Order,
+        order: &Order<K>,
         question: impl FnOnce(&mut dyn Eviction) -> Result<T, PolicyError>,
     ) -> Option<T> {
         if self.standing == Standing::Ignorant {
@@ -175,7 +185,7 @@ impl Advisor {
 
     /// Tells a policy that knows nothing of all entries, the least recently used first. While it is
     /// left alone the first fails at once.
-    fn replay(&mut self, order: &Order) {
+    fn replay<K>(&mut self, order: &Order<K>) {
         self.standing = Standing::Trusted;
         let mut entries = order.iter().rev();
         let told = entries.try_for_each(|(_, (_, facts))| self.policy.on_insert(facts));
@@ -195,7 +205,7 @@ impl Advisor {
             .ok()
     }
 
-    fn succeed(&mut self, policy: Box<dyn Eviction>, order: &Order) {
+    fn succeed<K>(&mut self, policy: Box<dyn Eviction>, order: &Order<K>) {
         let mut predecessor = std::mem::replace(&mut self.policy, policy);
         let state = match self.standing {
             Standing::Trusted => predecessor.save().ok(),

@@ -26,11 +26,12 @@ mod testing;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-pub use cache::{Cache, CacheLimits, Purge, Stored};
+pub use cache::{Cache, CacheLimits, HIT_BATCH, Purge, Stored};
 pub use deja_chat::Endpoint;
 pub use difference::Difference;
 pub use edit::{EditError, EditProblem};
 pub use entry::{Entry, NewEntry};
+pub use eviction::EvictionDriver;
 pub use flight::{Boarding, FlightError, Flights, Follower, Permit};
 pub use header_names::{can_change_answer, is_credential};
 pub use headers::{HeaderRead, Headers};

@@ -10,6 +10,7 @@ mod hub;
 mod log;
 mod plugin;
 mod reload;
+mod replay;
 mod serve;
 mod trace;
 mod watch;
@@ -51,6 +52,8 @@ enum Command {
     /// Looks at recorded traffic.
     #[command(subcommand)]
     Trace(trace::Command),
+    /// Tells what other keyers, eviction policies and sizes would have done with recorded traffic.
+    Replay(replay::Arguments),
     /// Runs a model for a server; servers start it themselves.
     #[command(hide = true)]
     Worker,
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Command::Watch(arguments) => watch::run(&arguments),
         Command::Plugin(command) => plugin::run(&command),
         Command::Trace(command) => trace::run(&command),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Worker => {
             log::start(LogFormat::Human);
             return deja_engine::run_worker();

@@ -6,5 +6,6 @@
 pub mod analyze;
 pub mod bench;
 pub mod live;
+pub mod replay;
 mod units;
 pub mod watch;

@@ -79,6 +79,10 @@ impl Breaker {
         }
     }
 
+    pub(crate) fn limits(&self) -> BreakerLimits {
+        self.limits
+    }
+
     /// Whether the plugin may be called now. After each pause one call may, as a probe; should
     /// nobody hear of it again, another may after the same time.
     pub(crate) fn admits(&self, now: Instant) -> bool {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use deja_cache::{Capacity, PolicyError};
 
 use crate::blueprint::Blueprint;
+use crate::contract::eviction::GuestIndices;
 use crate::error::{PluginError, Problem};
 use crate::eviction::WasmEviction;
 use crate::interface::Interface;
@@ -46,6 +47,18 @@ impl Candidate<'_> {
             self_test::eviction(&mut eviction)?;
             eviction.0.forget();
             Ok(eviction)
+        })
+    }
+
+    /// The eviction policy as what instances are made of.
+    pub(crate) fn eviction_blueprint(
+        &self,
+    ) -> Result<Prepared<Arc<Blueprint<GuestIndices>>>, PluginError> {
+        self.prepare(|blueprint, about| {
+            let blueprint = Arc::new(blueprint);
+            let stateful = Stateful::new(Arc::clone(&blueprint), about, self.capacity);
+            self_test::eviction(&mut WasmEviction(stateful))?;
+            Ok(blueprint)
         })
     }
 

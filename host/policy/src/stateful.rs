@@ -45,7 +45,7 @@ impl Accounting for stats::GuestIndices {
 
 /// A plugin and the account that it keeps.
 pub(crate) struct Stateful<I: Accounting> {
-    blueprint: Blueprint<I>,
+    blueprint: Arc<Blueprint<I>>,
     about: Arc<About>,
     capacity: Capacity,
     /// `None` before the first call and after a fault.
@@ -58,9 +58,13 @@ struct Open<I: Accounting> {
 }
 
 impl<I: Accounting> Stateful<I> {
-    pub(crate) fn new(blueprint: Blueprint<I>, about: Arc<About>, capacity: Capacity) -> Self {
+    pub(crate) fn new(
+        blueprint: impl Into<Arc<Blueprint<I>>>,
+        about: Arc<About>,
+        capacity: Capacity,
+    ) -> Self {
         Self {
-            blueprint,
+            blueprint: blueprint.into(),
             about,
             capacity,
             open: None,

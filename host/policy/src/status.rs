@@ -97,6 +97,24 @@ impl About {
         }
     }
 
+    /// The same plugin, of which nobody has called anything yet.
+    pub(crate) fn anew(&self) -> Self {
+        Self {
+            kind: self.kind,
+            name: self.name.clone(),
+            component: self.component.clone(),
+            version: self.version.clone(),
+            source: self.source.clone(),
+            hash: self.hash,
+            loaded_at_ms: deja_cache::now_ms(),
+            calls: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            last_error: Mutex::new(None),
+            breaker: Breaker::new(self.breaker.limits()),
+        }
+    }
+
     /// The name and version that the component gives itself, and its hash.
     pub(crate) fn identity(&self) -> String {
         format!("{}@{} {}", self.component, self.version, self.hash)
