@@ -43,6 +43,11 @@ def text(answer):
     return block(answer, "text").text
 
 
+def read(usage):
+    """All tokens of the prompt, those that the server knew from before included."""
+    return usage.input_tokens + (usage.cache_read_input_tokens or 0)
+
+
 def basics():
     """One question three times: whole, streamed, and the other way round."""
     request = ask("What is the capital of France?")
@@ -56,7 +61,7 @@ def basics():
     return {
         "statuses": [status for status, _ in seen],
         "texts": [text(answer) for _, answer in seen],
-        "tokens": [[answer.usage.input_tokens, answer.usage.output_tokens] for _, answer in seen],
+        "tokens": [[read(answer.usage), answer.usage.output_tokens] for _, answer in seen],
         "refusal": refusal,
     }
 

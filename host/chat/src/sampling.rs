@@ -13,8 +13,8 @@ pub struct Sampling {
     pub top_p: f32,
     /// Samples among so many of the likeliest tokens, at least 1.
     pub top_k: Option<u32>,
-    /// Leaves out tokens whose probability is below this part of the likeliest one's. From 0,
-    /// below 1.
+    /// Leaves out tokens whose probability is below this part of the likeliest one's. From 0
+    /// to 1.
     pub min_p: f32,
     /// Divides the positive logits of tokens that were there, in the prompt too, and multiplies
     /// the negative ones. Above 0; 1 changes nothing.
