@@ -78,10 +78,11 @@ impl<I: Accounting> Stateful<I> {
         call: impl FnOnce(&I::Functions, &mut Store<Sandbox>, ResourceAny) -> wasmtime::Result<R>,
     ) -> Result<R, PolicyError> {
         let _counted = self.about.begin_call()?;
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => self.open().map_err(|message| self.about.failed(&message))?,
-        };
+        if self.open.is_none() {
+            let opened = self.open();
+            self.open = Some(opened.map_err(|message| self.about.failed(&message))?);
+        }
+        let open = self.open.as_mut().expect("it was opened");
         let account = open.account;
         let result = open
             .instance
@@ -89,10 +90,12 @@ impl<I: Accounting> Stateful<I> {
         match result {
             Ok(result) => {
                 self.about.succeeded();
-                self.open = Some(open);
                 Ok(result)
             }
-            Err(fault) => Err(self.about.failed(&chain(&fault))),
+            Err(fault) => {
+                self.open = None;
+                Err(self.about.failed(&chain(&fault)))
+            }
         }
     }
 
