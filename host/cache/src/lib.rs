@@ -18,6 +18,7 @@ mod headers;
 mod key;
 mod ledger;
 mod memo;
+mod patch;
 mod policy;
 mod question;
 #[cfg(test)]

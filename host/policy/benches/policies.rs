@@ -66,6 +66,7 @@ fn decide(bencher: Bencher<'_, '_>, keyer: &str, body: Value) {
         endpoint: Endpoint::ChatCompletions,
         headers,
         body,
+        text: None,
     };
     bencher.bench_local(|| keyer.decide(&request).expect("decides"));
 }

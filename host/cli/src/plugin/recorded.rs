@@ -66,6 +66,7 @@ fn parse(recording: Value) -> anyhow::Result<KeyRequest> {
         endpoint: endpoint(&path).with_context(|| format!("nothing is asked at {path}"))?,
         headers: Arc::new(RecordedHeaders(headers)),
         body: Arc::new(body),
+        text: None,
     })
 }
 

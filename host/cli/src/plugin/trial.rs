@@ -185,6 +185,7 @@ mod tests {
             endpoint: Endpoint::ChatCompletions,
             headers: Arc::new(NoHeaders),
             body: Arc::new(body),
+            text: None,
         };
         bodies.map(request).into()
     }

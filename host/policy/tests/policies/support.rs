@@ -99,6 +99,7 @@ pub(crate) fn request_of(body: Value) -> KeyRequest {
         endpoint: Endpoint::ChatCompletions,
         headers: Arc::new(NoHeaders),
         body: Arc::new(body),
+        text: None,
     }
 }
 
