@@ -37,11 +37,13 @@ mod watch;
 
 pub use breaker::{BreakerLimits, BreakerState};
 pub use error::{PluginError, Problem};
+pub use eviction::WasmEviction;
 pub use fault::{Fault, LimitExceeded};
 pub use host::{PluginHost, Policies, Replacement};
 pub use inspect::{Inspection, Inspector};
 pub use lone_keyer::LoneKeyer;
 pub use settings::{Limits, PluginChoice, PluginKind, PluginSettings};
 pub use source::Source;
+pub use stats::WasmStats;
 pub use status::PluginStatus;
 pub use watch::Watcher;

@@ -104,6 +104,17 @@ impl<I: Accounting> Stateful<I> {
         self.open = None;
     }
 
+    /// Bytes of memory that the instance holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let open = self.open.as_ref();
+        open.map_or(0, |open| open.instance.store.data().memory_bytes())
+    }
+
+    /// What was wrong with the last answer that was of no use.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.about.status(None).last_error
+    }
+
     /// Counts an answer that came, and is of no use.
     pub(crate) fn useless(&self, message: &str) -> PolicyError {
         self.about.useless(message)

@@ -22,7 +22,7 @@ impl Headers for RecordedHeaders {
 }
 
 /// The requests of all `.json` files in a folder, by name.
-pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<KeyRequest>> {
+pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<KeyRequest>> {
     let failed = || format!("{} cannot be read", folder.display());
     let mut files = Vec::new();
     for file in fs::read_dir(folder).with_context(failed)? {
