@@ -2,53 +2,67 @@
 
 use serde_json::Value;
 
+use crate::patch::Patch;
+
 /// Fields of a body that say how an answer is delivered, not what it is.
 const DELIVERY: [&str; 2] = ["stream", "stream_options"];
 
-/// The bytes of a request's body that matter.
+/// The bytes that matter of a request's body, as this patch leaves it.
 #[must_use]
-pub(crate) fn body(body: &Value) -> Vec<u8> {
+pub(crate) fn body(body: &Value, patch: &Patch) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(256);
     match body {
-        Value::Object(fields) => object(
-            fields
-                .iter()
-                .filter(|(name, _)| !DELIVERY.contains(&name.as_str())),
-            &mut bytes,
-        ),
-        other => value(other, &mut bytes),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields = fields.filter(|(name, _)| !DELIVERY.contains(&name.as_str()));
+            object(fields, patch, &mut bytes);
+        }
+        other => value(other, patch, &mut bytes),
     }
     bytes
 }
 
-fn value(json: &Value, bytes: &mut Vec<u8>) {
-    match json {
-        Value::Object(fields) => object(fields.iter(), bytes),
-        Value::Array(items) => {
-            bytes.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    bytes.push(b',');
-                }
-                value(item, bytes);
-            }
-            bytes.push(b']');
-        }
-        scalar => write(scalar, bytes),
+fn value(json: &Value, patch: &Patch, bytes: &mut Vec<u8>) {
+    match (patch, json) {
+        (Patch::Replaced(new), _) => value(new, &Patch::Kept, bytes),
+        (_, Value::Object(fields)) => object(fields.iter(), patch, bytes),
+        (_, Value::Array(items)) => array(items, patch, bytes),
+        (_, scalar) => write(scalar, bytes),
     }
 }
 
-fn object<'a>(fields: impl Iterator<Item = (&'a String, &'a Value)>, bytes: &mut Vec<u8>) {
-    let mut fields: Vec<_> = fields.collect();
-    fields.sort_unstable_by_key(|(name, _)| *name);
+fn array(items: &[Value], patch: &Patch, bytes: &mut Vec<u8>) {
+    let patched = items.iter().enumerate();
+    let patched = patched.map(|(index, item)| (patch.item(index), item));
+    let left = patched.filter(|(patch, _)| !patch.is_removed());
+    bytes.push(b'[');
+    for (index, (patch, item)) in left.enumerate() {
+        if index > 0 {
+            bytes.push(b',');
+        }
+        value(item, patch, bytes);
+    }
+    bytes.push(b']');
+}
+
+fn object<'a>(
+    fields: impl Iterator<Item = (&'a String, &'a Value)>,
+    patch: &Patch,
+    bytes: &mut Vec<u8>,
+) {
+    let mut fields: Vec<_> = fields
+        .map(|(name, field)| (name, patch.field(name), field))
+        .filter(|(_, patch, _)| !patch.is_removed())
+        .collect();
+    fields.sort_unstable_by_key(|(name, ..)| *name);
     bytes.push(b'{');
-    for (index, (name, field)) in fields.into_iter().enumerate() {
+    for (index, (name, patch, field)) in fields.into_iter().enumerate() {
         if index > 0 {
             bytes.push(b',');
         }
         write(name, bytes);
         bytes.push(b':');
-        value(field, bytes);
+        value(field, patch, bytes);
     }
     bytes.push(b'}');
 }
@@ -63,6 +77,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn body(body: &Value) -> Vec<u8> {
+        super::body(body, &Patch::Kept)
+    }
 
     #[test]
     fn order_and_delivery_do_not_matter_and_all_else_does() {
@@ -97,6 +115,17 @@ mod tests {
         fn different_values_have_different_bytes(one in any_json(), other in any_json()) {
             let nest = |inner: &Value| json!({ "messages": inner });
             prop_assert_eq!(one == other, body(&nest(&one)) == body(&nest(&other)));
+        }
+
+        #[test]
+        fn a_patch_writes_what_it_makes(json in any_json(), removed in 0..6_usize, replaced in 0..6_usize) {
+            let nested = json!({ "messages": json, "list": [json, [json, 1], json] });
+            let mut patch = Patch::default();
+            let path = |index: usize| ["list".to_owned(), index.to_string()];
+            // Nothing may stand there.
+            let _ = patch.put(&nested, &path(removed), Patch::Removed);
+            let _ = patch.put(&nested, &path(replaced), Patch::Replaced(json!({"b": 1, "a": 2})));
+            prop_assert_eq!(super::body(&nested, &patch), body(&patch.applied(&nested)));
         }
 
         #[test]

@@ -1,13 +1,11 @@
-//! Applies a keyer's edits to a copy of the body, of which the key is made.
-//!
-//! All pointers and offsets refer to the body as the keyer saw it, so edits are made from the last
-//! to the first: what is done at one place never moves a place still to come.
+//! Checks a keyer's edits against the body that it saw, and makes a patch of them. All pointers and
+//! offsets are those of that body, whatever the other edits do.
 
-use std::cmp::Ordering;
+use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::{Change, Edit};
+use crate::{Change, Edit, patch::Patch};
 
 /// The field that no keyer may touch: answers of different models never meet.
 const MODEL: &str = "model";
@@ -55,28 +53,57 @@ pub enum EditProblem {
     Overlap(String),
 }
 
-/// The body with all edits made.
+/// The patch that makes all edits.
 ///
 /// # Errors
-/// Names the first edit that cannot be made; then none is.
-pub(crate) fn apply(body: &Value, edits: &[Edit]) -> Result<Value, EditError> {
+/// Names an edit that cannot be made; then none is.
+pub(crate) fn patch(body: &Value, edits: &[Edit]) -> Result<Patch, EditError> {
     let mut placed = edits
         .iter()
         .map(Placed::new)
         .collect::<Result<Vec<_>, _>>()?;
-    placed.sort_by(Placed::order);
+    placed.sort_by(|one, other| one.place().cmp(&other.place()));
     for pair in placed.windows(2) {
         if pair[0].overlaps(&pair[1]) {
             let pointer = pair[1].pointer().to_owned();
             return Err(pair[1].error(EditProblem::Overlap(pointer)));
         }
     }
-    let mut edited = body.clone();
-    for edit in placed.iter().rev() {
-        edit.apply(&mut edited)
-            .map_err(|problem| edit.error(problem))?;
+    let mut patch = Patch::default();
+    for same_place in placed.chunk_by(|one, other| one.path == other.path) {
+        let becomes = becomes(body, same_place)?;
+        let first = &same_place[0];
+        patch
+            .put(body, &first.path, becomes)
+            .ok_or_else(|| first.error(EditProblem::Nowhere(first.pointer().to_owned())))?;
     }
-    Ok(edited)
+    Ok(patch)
+}
+
+/// What becomes of the value at one place: these edits are one, or all rewrites.
+fn becomes(body: &Value, edits: &[Placed<'_>]) -> Result<Patch, EditError> {
+    let first = &edits[0];
+    match &first.edit.change {
+        Change::Remove { .. } => Ok(Patch::Removed),
+        Change::Replace { pointer, json } => serde_json::from_str(json)
+            .map(Patch::Replaced)
+            .map_err(|_| first.error(EditProblem::BadJson(pointer.clone()))),
+        Change::Rewrite { .. } => rewritten(first.text(body)?, edits),
+    }
+}
+
+/// A string with all its rewrites made.
+fn rewritten(text: &str, rewrites: &[Placed<'_>]) -> Result<Patch, EditError> {
+    let mut new = String::with_capacity(text.len());
+    let mut done = 0;
+    for rewrite in rewrites {
+        let (range, replacement) = rewrite.splice(text)?;
+        new.push_str(&text[done..range.start]);
+        new.push_str(replacement);
+        done = range.end;
+    }
+    new.push_str(&text[done..]);
+    Ok(Patch::Replaced(new.into()))
 }
 
 /// An edit with its pointer taken apart.
@@ -112,15 +139,9 @@ impl<'a> Placed<'a> {
         }
     }
 
-    /// By place: parents before children, items by number, rewrites by offset.
-    fn order(&self, other: &Self) -> Ordering {
-        let steps = self.path.iter().zip(&other.path);
-        let first_difference = steps
-            .map(|(a, b)| step_order(a, b))
-            .find(|order| order.is_ne());
-        first_difference
-            .unwrap_or_else(|| self.path.len().cmp(&other.path.len()))
-            .then_with(|| self.start().cmp(&other.start()))
+    /// Parents come before children, and rewrites of one string by their offsets.
+    fn place(&self) -> (&[String], (u32, u32)) {
+        (&self.path, self.start())
     }
 
     fn start(&self) -> (u32, u32) {
@@ -142,52 +163,38 @@ impl<'a> Placed<'a> {
         }
     }
 
-    fn apply(&self, body: &mut Value) -> Result<(), EditProblem> {
-        let nowhere = || EditProblem::Nowhere(self.pointer().to_owned());
-        match &self.edit.change {
-            Change::Remove { .. } => self.remove(body).ok_or_else(nowhere),
-            Change::Replace { pointer, json } => {
-                let target = body.pointer_mut(pointer).ok_or_else(nowhere)?;
-                *target = serde_json::from_str(json)
-                    .map_err(|_| EditProblem::BadJson(pointer.clone()))?;
-                Ok(())
-            }
-            Change::Rewrite {
+    /// The string that it rewrites.
+    fn text<'b>(&self, body: &'b Value) -> Result<&'b str, EditError> {
+        let pointer = || self.pointer().to_owned();
+        let value = body
+            .pointer(self.pointer())
+            .ok_or_else(|| self.error(EditProblem::Nowhere(pointer())))?;
+        value
+            .as_str()
+            .ok_or_else(|| self.error(EditProblem::NotAString(pointer())))
+    }
+
+    /// The bytes of this text that it rewrites, and what stands there instead.
+    fn splice(&self, text: &str) -> Result<(Range<usize>, &'a str), EditError> {
+        let Change::Rewrite {
+            pointer,
+            start,
+            end,
+            replacement,
+        } = &self.edit.change
+        else {
+            unreachable!("only rewrites share a place");
+        };
+        let range = *start as usize..*end as usize;
+        if text.get(range.clone()).is_none() {
+            let (pointer, start, end) = (pointer.clone(), *start, *end);
+            return Err(self.error(EditProblem::BadRange {
                 pointer,
                 start,
                 end,
-                replacement,
-            } => {
-                let Value::String(text) = body.pointer_mut(pointer).ok_or_else(nowhere)? else {
-                    return Err(EditProblem::NotAString(pointer.clone()));
-                };
-                let range = *start as usize..*end as usize;
-                if text.get(range.clone()).is_none() {
-                    let (start, end) = (*start, *end);
-                    return Err(EditProblem::BadRange {
-                        pointer: pointer.clone(),
-                        start,
-                        end,
-                    });
-                }
-                text.replace_range(range, replacement);
-                Ok(())
-            }
+            }));
         }
-    }
-
-    fn remove(&self, body: &mut Value) -> Option<()> {
-        let (parent, _) = self.pointer().rsplit_once('/')?;
-        let name = self.path.last()?;
-        match body.pointer_mut(parent)? {
-            Value::Object(fields) => fields.shift_remove(name).map(drop),
-            Value::Array(items) => {
-                let index = index(name).filter(|index| *index < items.len())?;
-                items.remove(index);
-                Some(())
-            }
-            _ => None,
-        }
+        Ok((range, replacement))
     }
 }
 
@@ -212,24 +219,16 @@ fn path(pointer: &str) -> Option<Vec<String>> {
     )
 }
 
-/// Items of a list by number, before names by their letters.
-fn step_order(a: &str, b: &str) -> Ordering {
-    let place = |step| index(step).map_or((usize::MAX, step), |index| (index, ""));
-    place(a).cmp(&place(b))
-}
-
-/// A list index in the one form that RFC 6901 allows.
-fn index(step: &str) -> Option<usize> {
-    let canonical = step == "0" || !step.starts_with(['0', '+']);
-    step.parse().ok().filter(|_| canonical)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    fn apply(body: &Value, edits: &[Edit]) -> Result<Value, EditError> {
+        Ok(patch(body, edits)?.applied(body))
+    }
 
     fn edit(change: Change) -> Edit {
         Edit {

@@ -12,6 +12,7 @@ use crate::{
     digest::Digest,
     edit,
     headers::{HeaderRead, WatchedHeaders},
+    patch::Patch,
 };
 
 /// Changes whenever the same request comes to another key.
@@ -163,6 +164,8 @@ impl KeyerChain {
 /// A request on its way through the chain.
 struct Draft {
     request: KeyRequest,
+    /// What the last keyer's edits make of the body.
+    patch: Patch,
     edits: Vec<(String, Edit)>,
     partitions: Vec<String>,
     store: bool,
@@ -174,6 +177,7 @@ impl Draft {
     fn new(request: KeyRequest) -> Self {
         Self {
             request,
+            patch: Patch::default(),
             edits: Vec::new(),
             partitions: Vec::new(),
             store: true,
@@ -183,6 +187,7 @@ impl Draft {
     }
 
     fn consult(&mut self, keyer: &dyn Keyer) -> Result<(), BypassReason> {
+        self.make_edits();
         match keyer.decide(&self.request)? {
             Decision::Cache(recipe) => self.follow(keyer, recipe),
             Decision::Lookup(recipe) => {
@@ -193,12 +198,18 @@ impl Draft {
         }
     }
 
-    fn follow(&mut self, keyer: &dyn Keyer, recipe: Recipe) -> Result<(), BypassReason> {
-        if !recipe.edits.is_empty() {
-            let body = edit::apply(&self.request.body, &recipe.edits)
-                .inspect_err(|error| keyer.note_useless(&error.to_string()))?;
-            self.request.body = Arc::new(body);
+    /// Makes the last keyer's edits, for the next one to see. They need not be made for the key.
+    fn make_edits(&mut self) {
+        let patch = std::mem::take(&mut self.patch);
+        if !patch.is_kept() {
+            self.request.body = Arc::new(patch.applied(&self.request.body));
+            self.request.text = None;
         }
+    }
+
+    fn follow(&mut self, keyer: &dyn Keyer, recipe: Recipe) -> Result<(), BypassReason> {
+        self.patch = edit::patch(&self.request.body, &recipe.edits)
+            .inspect_err(|error| keyer.note_useless(&error.to_string()))?;
         let edits = recipe.edits.into_iter();
         self.edits
             .extend(edits.map(|edit| (keyer.name().to_owned(), edit)));
@@ -212,7 +223,7 @@ impl Draft {
     }
 
     fn finish(self, chain: &KeyerChain, scope: Scope) -> Ticket {
-        let body = canonical::body(&self.request.body);
+        let body = canonical::body(&self.request.body, &self.patch);
         let mut digest = Digest::new();
         digest.add(KEY_FORMAT);
         for (keyer, partition) in chain.keyers.iter().zip(&self.partitions) {
@@ -302,6 +313,7 @@ mod tests {
             endpoint: Endpoint::ChatCompletions,
             headers: Arc::new(NoHeaders),
             body: Arc::new(body),
+            text: None,
         };
         chain
             .consult(request, Scope::of(credentials.iter().copied()))
@@ -345,6 +357,44 @@ mod tests {
             matches!(reason, Keyed::Bypass(BypassReason::BadEdit(_))),
             "{reason:?}"
         );
+    }
+
+    #[test]
+    fn the_text_is_shown_until_it_is_another() {
+        struct Quoting;
+
+        impl Keyer for Quoting {
+            fn name(&self) -> &'static str {
+                "quoting"
+            }
+
+            fn identity(&self) -> &'static str {
+                "quoting"
+            }
+
+            fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {
+                let body = serde_json::to_vec(&*request.body).expect("it is JSON");
+                let shown = request.text.clone().unwrap_or(body.into());
+                Ok(Decision::Bypass(String::from_utf8_lossy(&shown).into()))
+            }
+        }
+
+        let shown = |recipe| {
+            let first = Arc::new(Fixed("first", Decision::Cache(recipe)));
+            let request = KeyRequest {
+                endpoint: Endpoint::ChatCompletions,
+                headers: Arc::new(NoHeaders),
+                body: Arc::new(json!({"user": "ada", "n": 1})),
+                text: Some(r#"{ "user":"ada", "n":1 }"#.into()),
+            };
+            let chain = KeyerChain::new(vec![first, Arc::new(Quoting)]);
+            match chain.consult(request, Scope::of([])).keyed {
+                Keyed::Bypass(reason) => reason.to_string(),
+                Keyed::Cache(_) => panic!("the second keyer does not want it cached"),
+            }
+        };
+        assert_eq!(shown(Recipe::default()), r#"{ "user":"ada", "n":1 }"#);
+        assert_eq!(shown(removing("/user")), r#"{"n":1}"#);
     }
 
     #[test]
@@ -416,6 +466,7 @@ mod tests {
             endpoint: Endpoint::ChatCompletions,
             headers: Arc::new(NoHeaders),
             body: Arc::new(json!({"user": "ada"})),
+            text: None,
         };
         let consultation = KeyerChain::new(vec![Arc::new(Reading)]).consult(request, Scope::of([]));
         assert_eq!(

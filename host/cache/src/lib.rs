@@ -19,6 +19,7 @@ mod headers;
 mod key;
 mod ledger;
 mod memo;
+mod patch;
 mod policy;
 mod question;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::{
     },
 };
 
+use bytes::Bytes;
 use deja_chat::{Endpoint, Role, Text};
 use serde_json::Value;
 
@@ -73,6 +74,8 @@ pub struct KeyRequest {
     pub headers: Arc<dyn Headers>,
     /// The body, as it stands after the keyers before this one.
     pub body: Arc<Value>,
+    /// The body's JSON as it came, if it did and no keyer has changed it.
+    pub text: Option<Bytes>,
 }
 
 impl KeyRequest {

@@ -4,6 +4,7 @@
 
 mod artifact;
 mod error;
+mod folders;
 mod toolchain;
 
 use std::fs;

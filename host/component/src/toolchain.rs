@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::error::BuildError;
+use crate::folders;
 
 /// What plugins are compiled for.
 pub const TARGET: &str = "wasm32-unknown-unknown";
@@ -48,13 +49,20 @@ impl Toolchain {
     /// A release build of the crate or the workspace in this folder.
     #[must_use]
     pub fn build(&self, folder: &Path) -> Command {
+        let mut cargo = self.cargo(folder);
+        cargo
+            .args(["build", "--release", "--lib", "--target", TARGET])
+            .args(["--config", &folders::setting(self.cargo(folder))]);
+        cargo
+    }
+
+    /// Its cargo, in this folder.
+    fn cargo(&self, folder: &Path) -> Command {
         let mut cargo = match self {
             Self::Running => Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
             Self::Debian(linker) => debian_cargo(linker),
         };
-        cargo
-            .current_dir(folder)
-            .args(["build", "--release", "--lib", "--target", TARGET]);
+        cargo.current_dir(folder);
         cargo
     }
 }

@@ -73,7 +73,7 @@ impl<I: Interface> Blueprint<I> {
                 fault,
             })?;
         configured.map_err(|reason| Problem::Settings(one_line(&reason, LONGEST_REASON)))?;
-        instance.deadline = self.runtime.limits.deadline;
+        instance.allow(self.runtime.limits.deadline);
         Ok(instance)
     }
 
@@ -104,6 +104,7 @@ impl<I: Interface> Blueprint<I> {
             store,
             functions,
             deadline,
+            ticks: ticks(deadline),
         })
     }
 
@@ -121,6 +122,8 @@ pub(crate) struct Instance<I: Interface> {
     pub(crate) store: Store<Sandbox>,
     functions: Functions<I>,
     deadline: Duration,
+    /// The deadline as the engine counts it, which takes a division to say.
+    ticks: u64,
 }
 
 /// What can be called in an instance.
@@ -130,12 +133,18 @@ pub(crate) struct Functions<I: Interface> {
 }
 
 impl<I: Interface> Instance<I> {
+    /// Gives every call from now on so much time.
+    fn allow(&mut self, deadline: Duration) {
+        self.deadline = deadline;
+        self.ticks = ticks(deadline);
+    }
+
     /// Calls into the plugin, for no longer than the deadline.
     pub(crate) fn call<R>(
         &mut self,
         call: impl FnOnce(&Functions<I>, &mut Store<Sandbox>) -> wasmtime::Result<R>,
     ) -> Result<R, Fault> {
-        self.store.set_epoch_deadline(ticks(self.deadline));
+        self.store.set_epoch_deadline(self.ticks);
         call(&self.functions, &mut self.store).map_err(|error| Fault::of(error, self.deadline))
     }
 }

@@ -6,7 +6,15 @@ use crate::contract::eviction::GuestIndices;
 use crate::stateful::Stateful;
 
 /// An eviction policy that is a component.
-pub(crate) struct WasmEviction(pub(crate) Stateful<GuestIndices>);
+pub struct WasmEviction(pub(crate) Stateful<GuestIndices>);
+
+impl WasmEviction {
+    /// Bytes of memory that it holds.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}
 
 impl Eviction for WasmEviction {
     fn name(&self) -> &str {

@@ -20,7 +20,7 @@ use crate::runtime::Runtime;
 use crate::self_test;
 use crate::settings::{Limits, PluginChoice, PluginKind};
 use crate::source::Artifact;
-use crate::stateful::Stateful;
+use crate::stateful::{Accounting, Stateful};
 use crate::stats::WasmStats;
 use crate::status::About;
 
@@ -92,12 +92,34 @@ impl Inspector {
         }
     }
 
+    /// What the component in a file decides.
+    pub fn kind(&self, file: &Path) -> Result<PluginKind, Problem> {
+        Ok(self.read(file, &Value::Null)?.kind)
+    }
+
     /// The keyer in a file, with these settings.
     pub fn keyer(&self, file: &Path, config: &Value) -> Result<LoneKeyer, Problem> {
         let specimen = self.read(file, config)?;
         let (choice, artifact) = (&specimen.choice, &specimen.artifact);
         let blueprint = Blueprint::new(&self.runtime, choice, artifact)?;
         LoneKeyer::new(&choice.name, Arc::new(blueprint))
+    }
+
+    /// The eviction policy in a file, with these settings, for an empty cache.
+    pub fn eviction(
+        &self,
+        file: &Path,
+        config: &Value,
+        capacity: Capacity,
+    ) -> Result<WasmEviction, Problem> {
+        let specimen = self.read(file, config)?;
+        Ok(WasmEviction(self.stateful(&specimen, capacity)?))
+    }
+
+    /// The stats component in a file, with these settings.
+    pub fn stats(&self, file: &Path, config: &Value) -> Result<WasmStats, Problem> {
+        let specimen = self.read(file, config)?;
+        Ok(WasmStats(self.stateful(&specimen, CAPACITY)?))
     }
 
     fn read(&self, file: &Path, config: &Value) -> Result<Specimen, Problem> {
@@ -132,20 +154,34 @@ impl Inspector {
         specimen: Specimen,
         test: impl FnOnce(Blueprint<I>, Arc<About>) -> Result<(), PolicyError>,
     ) -> Result<Inspection, Problem> {
-        let (choice, artifact) = (&specimen.choice, &specimen.artifact);
-        let blueprint = Blueprint::<I>::new(&self.runtime, choice, artifact)?;
-        let descriptor = blueprint.describe()?;
-        let about = Arc::new(About::new(
-            I::KIND,
-            &choice.name,
-            &descriptor,
-            artifact,
-            self.runtime.limits.breaker,
-        ));
+        let (blueprint, about, descriptor) = self.blueprint::<I>(&specimen)?;
         let outcome = blueprint
             .instantiate()
             .and_then(|_| test(blueprint, about).map_err(|error| Problem::SelfTest(error.message)));
         Ok(specimen.told(descriptor, outcome))
+    }
+
+    fn stateful<I: Accounting>(
+        &self,
+        specimen: &Specimen,
+        capacity: Capacity,
+    ) -> Result<Stateful<I>, Problem> {
+        let (blueprint, about, _) = self.blueprint::<I>(specimen)?;
+        // Refused settings are a problem now, not at the first call.
+        blueprint.instantiate()?;
+        Ok(Stateful::new(blueprint, about, capacity))
+    }
+
+    fn blueprint<I: Interface>(
+        &self,
+        specimen: &Specimen,
+    ) -> Result<(Blueprint<I>, Arc<About>, Descriptor), Problem> {
+        let (choice, artifact) = (&specimen.choice, &specimen.artifact);
+        let blueprint = Blueprint::<I>::new(&self.runtime, choice, artifact)?;
+        let descriptor = blueprint.describe()?;
+        let limits = self.runtime.limits.breaker;
+        let about = About::new(I::KIND, &choice.name, &descriptor, artifact, limits);
+        Ok((blueprint, Arc::new(about), descriptor))
     }
 }
 

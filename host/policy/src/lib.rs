@@ -38,6 +38,7 @@ mod watch;
 
 pub use breaker::{BreakerLimits, BreakerState};
 pub use error::{PluginError, Problem};
+pub use eviction::WasmEviction;
 pub use fault::{Fault, LimitExceeded};
 pub use host::{PluginHost, Policies, Replacement};
 pub use inspect::{Inspection, Inspector};
@@ -45,5 +46,6 @@ pub use library::{EvictionPlugin, PluginLibrary};
 pub use lone_keyer::LoneKeyer;
 pub use settings::{Limits, PluginChoice, PluginKind, PluginSettings};
 pub use source::Source;
+pub use stats::WasmStats;
 pub use status::PluginStatus;
 pub use watch::Watcher;

@@ -35,6 +35,7 @@ pub(crate) fn keyer(keyer: &impl Keyer) -> Result<(), PolicyError> {
         endpoint: Endpoint::ChatCompletions,
         headers: Arc::new(NoHeaders),
         body: Arc::clone(&SAMPLE),
+        text: None,
     };
     keyer.decide(&request).map(drop)
 }

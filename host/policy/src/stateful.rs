@@ -82,10 +82,11 @@ impl<I: Accounting> Stateful<I> {
         call: impl FnOnce(&I::Functions, &mut Store<Sandbox>, ResourceAny) -> wasmtime::Result<R>,
     ) -> Result<R, PolicyError> {
         let _counted = self.about.begin_call()?;
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => self.open().map_err(|message| self.about.failed(&message))?,
-        };
+        if self.open.is_none() {
+            let opened = self.open();
+            self.open = Some(opened.map_err(|message| self.about.failed(&message))?);
+        }
+        let open = self.open.as_mut().expect("it was opened");
         let account = open.account;
         let result = open
             .instance
@@ -93,16 +94,29 @@ impl<I: Accounting> Stateful<I> {
         match result {
             Ok(result) => {
                 self.about.succeeded();
-                self.open = Some(open);
                 Ok(result)
             }
-            Err(fault) => Err(self.about.failed(&chain(&fault))),
+            Err(fault) => {
+                self.open = None;
+                Err(self.about.failed(&chain(&fault)))
+            }
         }
     }
 
     /// Drops the account: the next call finds an empty one.
     pub(crate) fn forget(&mut self) {
         self.open = None;
+    }
+
+    /// Bytes of memory that the instance holds.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let open = self.open.as_ref();
+        open.map_or(0, |open| open.instance.store.data().memory_bytes())
+    }
+
+    /// What was wrong with the last answer that was of no use.
+    pub(crate) fn last_error(&self) -> Option<String> {
+        self.about.status(None).last_error
     }
 
     /// Counts an answer that came, and is of no use.

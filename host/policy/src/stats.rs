@@ -7,7 +7,21 @@ use crate::contract::stats::{Event, GuestIndices};
 use crate::stateful::Stateful;
 
 /// A stats component.
-pub(crate) struct WasmStats(pub(crate) Stateful<GuestIndices>);
+pub struct WasmStats(pub(crate) Stateful<GuestIndices>);
+
+impl WasmStats {
+    /// Bytes of memory that it holds.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
+    /// What was wrong with the last of its answers that was of no use.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.0.last_error()
+    }
+}
 
 impl Stats for WasmStats {
     fn name(&self) -> &str {

@@ -142,7 +142,7 @@ impl About {
 
     /// Takes note that the plugin answered, be it to no use.
     pub(crate) fn succeeded(&self) {
-        self.breaker.succeeded(Instant::now());
+        self.breaker.succeeded(Instant::now);
     }
 
     /// Counts a call that broke off, and says it to the caller.

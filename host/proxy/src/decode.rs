@@ -167,6 +167,7 @@ impl Call {
             endpoint: self.endpoint,
             headers: self.headers.clone(),
             body: asked.body.clone(),
+            text: Some(asked.raw.clone()),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{plugins, programs, setup, shell, test};
 pub(crate) enum Bench {
     /// The engine beside Python's `mlx_lm`, on the same weights
     Engine,
-    /// Calls into the policies
+    /// Calls into the policies, beside the same code compiled natively
     Policies,
     /// Whole answers: from the model, and from the cache
     Answers,

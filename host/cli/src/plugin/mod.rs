@@ -4,11 +4,9 @@ mod build;
 mod check;
 mod list;
 mod new;
-mod recorded;
 mod settings;
 mod template;
 mod trial;
-mod trial_report;
 
 use clap::Subcommand;
 
@@ -23,8 +21,9 @@ pub(crate) enum Command {
     Build(build::Arguments),
     /// Tells what a component is, and whether a server would load it.
     Check(check::Arguments),
-    /// Runs a keyer over recorded requests: what it decides, how fast, and whether it is
-    /// deterministic.
+    /// Runs a policy as a server would: a keyer over recorded requests, an eviction policy over
+    /// requests to a small cache, a stats component over outcomes. Tells what it does, how fast,
+    /// and whether it is deterministic.
     Test(trial::Arguments),
     /// Tells which plugins a running server has loaded, and how they fare.
     List(list::Arguments),

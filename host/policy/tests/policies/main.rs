@@ -12,5 +12,6 @@ mod loading;
 mod log;
 mod reload;
 mod running;
+mod sdk;
 mod support;
 mod wasi;

@@ -95,10 +95,16 @@ pub(crate) fn request(question: &str) -> KeyRequest {
 
 /// A request with this body.
 pub(crate) fn request_of(body: Value) -> KeyRequest {
+    request_to(Endpoint::ChatCompletions, body)
+}
+
+/// A request to this endpoint.
+pub(crate) fn request_to(endpoint: Endpoint, body: Value) -> KeyRequest {
     KeyRequest {
-        endpoint: Endpoint::ChatCompletions,
+        endpoint,
         headers: Arc::new(NoHeaders),
         body: Arc::new(body),
+        text: None,
     }
 }
 

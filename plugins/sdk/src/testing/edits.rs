@@ -43,11 +43,11 @@ struct Placed<'a> {
 struct Step(String);
 
 impl Ord for Step {
+    /// Numbers come before names.
     fn cmp(&self, other: &Self) -> Ordering {
-        match (self.0.parse::<usize>(), other.0.parse()) {
-            (Ok(one), Ok(other)) => one.cmp(&other),
-            _ => self.0.cmp(&other.0),
-        }
+        let number = |step: &Self| step.0.parse().unwrap_or(u64::MAX);
+        let by_number = number(self).cmp(&number(other));
+        by_number.then_with(|| self.0.cmp(&other.0))
     }
 }
 
@@ -137,6 +137,13 @@ mod tests {
             canonical(&body, &edits),
             json!({"model": "m", "list": [0, 1, 3, 4, 5, 6, 7, 8, 9, [], 11], "t": "xyzbc"})
         );
+    }
+
+    #[test]
+    fn fields_that_look_like_numbers_are_edited_as_well() {
+        let edits = ["/2", "/10", "/1x"].map(|place| Edit::remove("r", place));
+        let body = json!({"2": 1, "10": {"a": 1}, "1x": 1, "y": 1});
+        assert_eq!(canonical(&body, &edits), json!({"y": 1}));
     }
 
     #[test]

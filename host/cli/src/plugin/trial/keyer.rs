@@ -1,81 +1,56 @@
-//! `deja plugin test`: a keyer over recorded requests, through the host that servers use.
+//! A keyer over recorded requests.
 
 use std::{
     collections::{BTreeMap, HashSet},
-    path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::bail;
 use deja_cache::{BypassReason, Key, KeyRequest, Keyed, Keyer, KeyerChain, Scope};
-use deja_policy::{Inspector, Limits, LoneKeyer};
+use deja_policy::LoneKeyer;
 
-use super::{recorded, settings::Settings};
-
-/// The keyer, and what it is asked about.
-#[derive(Args)]
-pub(crate) struct Arguments {
-    /// The keyer's component.
-    file: PathBuf,
-    /// A folder of recorded requests: `.json` files, each with one body, or with one exchange,
-    /// `{"request": {"url": …, "headers": …, "body": …}}`.
-    #[arg(long, value_name = "DIR")]
-    requests: PathBuf,
-    /// The keyer's settings: a JSON object, or a file with one in JSON or TOML.
-    #[arg(long, value_name = "JSON|FILE")]
-    config: Option<Settings>,
-    /// How often each request is asked about.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    rounds: u32,
-}
+use super::times::Times;
 
 /// What a keyer made of the requests.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Findings {
+pub(super) struct Findings {
     /// How many there are.
-    pub(crate) requests: usize,
+    pub(super) requests: usize,
     /// How many are looked up, and their answers stored.
-    pub(crate) cached: usize,
+    pub(super) cached: usize,
     /// How many are looked up only.
-    pub(crate) looked_up: usize,
+    pub(super) looked_up: usize,
     /// How many leave the cache out because the keyer says so, by its reason.
-    pub(crate) bypassed: BTreeMap<String, usize>,
+    pub(super) bypassed: BTreeMap<String, usize>,
     /// How many leave the cache out because the keyer fails, by the error.
-    pub(crate) failed: BTreeMap<String, usize>,
+    pub(super) failed: BTreeMap<String, usize>,
     /// Edits, and requests with one, by rule.
-    pub(crate) edits: BTreeMap<String, Edits>,
+    pub(super) edits: BTreeMap<String, Edits>,
     /// How many keys they have.
-    pub(crate) keys: usize,
+    pub(super) keys: usize,
     /// How many keys they would have without this keyer.
-    pub(crate) keys_without: usize,
+    pub(super) keys_without: usize,
     /// The requests, by number, about which two instances, or one asked twice, did not decide alike.
-    pub(crate) undecided: Vec<usize>,
-    /// How long each call took, sorted.
-    pub(crate) times: Vec<Duration>,
+    pub(super) undecided: Vec<usize>,
+    /// How long the calls took.
+    pub(super) times: Times,
     /// Bytes of memory that one instance holds in the end.
-    pub(crate) memory_bytes: usize,
+    pub(super) memory_bytes: usize,
 }
 
 /// The edits of one rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Edits {
+pub(super) struct Edits {
     /// How many there are.
-    pub(crate) edits: usize,
+    pub(super) edits: usize,
     /// In how many requests.
-    pub(crate) requests: usize,
+    pub(super) requests: usize,
 }
 
-/// Prints what the keyer makes of the requests. One that a server should not run is an error.
+/// Prints what the keyer makes of the requests, each asked about so many times.
 #[allow(clippy::print_stdout, reason = "this is the edge")]
-pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let requests = recorded::read(&arguments.requests)?;
-    let config = arguments.config.clone().unwrap_or_default().0;
-    let keyer = Inspector::new(Limits::default())?
-        .keyer(&arguments.file, &config)
-        .with_context(|| format!("{} cannot be tested", arguments.file.display()))?;
-    let findings = try_out(keyer, &requests, arguments.rounds)?;
+pub(super) fn run(keyer: LoneKeyer, requests: &[KeyRequest], rounds: u32) -> anyhow::Result<()> {
+    let findings = try_out(keyer, requests, rounds)?;
     print!("{findings}");
     if !findings.failed.is_empty() {
         bail!("the keyer fails");
@@ -143,12 +118,9 @@ impl Findings {
 
     fn time(&mut self, keyer: &dyn Keyer, requests: &[KeyRequest], rounds: u32) {
         for request in (0..rounds).flat_map(|_| requests) {
-            let start = Instant::now();
             // Whether it fails was told before.
-            let _ = keyer.decide(request);
-            self.times.push(start.elapsed());
+            let _ = self.times.of(|| keyer.decide(request));
         }
-        self.times.sort_unstable();
     }
 }
 
@@ -185,6 +157,7 @@ mod tests {
             endpoint: Endpoint::ChatCompletions,
             headers: Arc::new(NoHeaders),
             body: Arc::new(body),
+            text: None,
         };
         bodies.map(request).into()
     }

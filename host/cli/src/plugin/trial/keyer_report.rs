@@ -1,13 +1,10 @@
 //! What a keyer made of recorded requests, in words.
 
-use std::{
-    fmt::{self, Display, Formatter},
-    time::Duration,
-};
+use std::fmt::{self, Display, Formatter};
 
 use bytesize::ByteSize;
 
-use super::trial::{Edits, Findings};
+use super::keyer::{Edits, Findings};
 
 impl Display for Findings {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -36,13 +33,7 @@ impl Display for Findings {
             "keys           {}; {} without this keyer",
             self.keys, self.keys_without
         )?;
-        writeln!(
-            f,
-            "time           p50 {:.1?}, p99 {:.1?} of {} calls",
-            self.time_of(50),
-            self.time_of(99),
-            self.times.len()
-        )?;
+        writeln!(f, "time           {}", self.times)?;
         let memory = ByteSize::b(self.memory_bytes as u64);
         writeln!(f, "memory         {memory}")?;
         self.determinism(f)
@@ -50,12 +41,6 @@ impl Display for Findings {
 }
 
 impl Findings {
-    /// The time within which so many in a hundred calls ended.
-    fn time_of(&self, percent: usize) -> Duration {
-        let index = (self.times.len() * percent).div_ceil(100).max(1) - 1;
-        self.times.get(index).copied().unwrap_or_default()
-    }
-
     fn determinism(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.undecided.as_slice() {
             [] => writeln!(f, "deterministic  yes"),
@@ -71,6 +56,8 @@ impl Findings {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

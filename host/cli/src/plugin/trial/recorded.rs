@@ -22,7 +22,7 @@ impl Headers for RecordedHeaders {
 }
 
 /// The requests of all `.json` files in a folder, by name.
-pub(crate) fn read(folder: &Path) -> anyhow::Result<Vec<KeyRequest>> {
+pub(super) fn read(folder: &Path) -> anyhow::Result<Vec<KeyRequest>> {
     let failed = || format!("{} cannot be read", folder.display());
     let mut files = Vec::new();
     for file in fs::read_dir(folder).with_context(failed)? {
@@ -66,6 +66,7 @@ fn parse(recording: Value) -> anyhow::Result<KeyRequest> {
         endpoint: endpoint(&path).with_context(|| format!("nothing is asked at {path}"))?,
         headers: Arc::new(RecordedHeaders(headers)),
         body: Arc::new(body),
+        text: None,
     })
 }
 
