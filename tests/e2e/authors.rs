@@ -1,8 +1,8 @@
 //! From nothing to a plugin that a running server has loaded.
 
-use std::{fs, path::Path};
+use std::{env, fs, path::Path};
 
-use deja_tests::{Deja, QUESTION, deja_command, printed, question};
+use deja_tests::{Deja, QUESTION, deja_command, printed, question, required};
 use tokio::process::Command;
 
 async fn deja(arguments: &[&str], folder: &Path) -> String {
@@ -28,7 +28,82 @@ async fn a_new_crate_passes_its_tests_and_would_be_loaded() {
         let told = deja(&["plugin", "check", &format!("dist/{name}.wasm")], &own).await;
         assert!(told.contains(&format!("kind      {kind}")), "{told}");
         assert!(told.contains("accepted"), "{told}");
+        names_no_folder_of_its_builder(&own.join("dist").join(format!("{name}.wasm")));
     }
+}
+
+/// Who builds the same sources elsewhere gets the same component.
+fn names_no_folder_of_its_builder(component: &Path) {
+    let bytes = fs::read(component).expect("it was built");
+    let text = String::from_utf8_lossy(&bytes);
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    let home = env::home_dir().expect("somebody builds");
+    let folders = [component.parent(), repository, Some(&home)];
+    for folder in folders.into_iter().flatten() {
+        let folder = folder.to_str().expect("the path is text");
+        assert!(!text.contains(folder), "{folder}");
+    }
+}
+
+/// The file of a plugin that is built in.
+fn standard(name: &str) -> String {
+    let file = Path::new(&required("DEJA_PLUGINS")).join(format!("{name}.wasm"));
+    file.into_os_string()
+        .into_string()
+        .expect("the path is text")
+}
+
+#[tokio::test]
+async fn an_eviction_policy_is_tried_over_requests() {
+    for name in ["lru", "w-tinylfu"] {
+        let file = standard(name);
+        let found = deja(&["plugin", "test", &file], Path::new(".")).await;
+        for line in [
+            "requests       100000\n",
+            "0 named that are not held, 0 not named\n",
+            "deterministic  yes\n",
+            "hand-over      a new instance takes the state over and goes on alike\n",
+        ] {
+            assert!(found.contains(line), "{name}: {line}: {found}");
+        }
+        let hits = found.lines().find(|line| line.starts_with("hits"));
+        assert_ne!(hits, Some("hits           0, 0.0%"));
+    }
+    let file = standard("fifo");
+    let requests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/requests");
+    let requests = requests.to_str().expect("the path is text");
+    let test = [
+        "plugin",
+        "test",
+        &file,
+        "--requests",
+        requests,
+        "--rounds",
+        "2",
+    ];
+    let found = deja(&test, Path::new(".")).await;
+    assert!(
+        found.starts_with("requests       6\ncapacity       1 entries"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn a_stats_component_is_tried_over_outcomes() {
+    let file = standard("standard");
+    let found = deja(&["plugin", "test", &file], Path::new(".")).await;
+    for line in [
+        "outcomes       10000, 64 in a call\n",
+        "deterministic  yes\n",
+        "hand-over      a new instance takes the state over and goes on alike\n",
+    ] {
+        assert!(found.contains(line), "{line}: {found}");
+    }
+    let reported = found.lines().find(|line| line.starts_with("reported"));
+    assert!(
+        reported.is_some_and(|line| !line.contains(" 0 ")),
+        "{found}"
+    );
 }
 
 #[tokio::test]

@@ -77,6 +77,7 @@ fn key(record: &Record, body: &Arc<Value>, keyers: &KeyerChain) -> (Option<u64>,
         endpoint: record.endpoint,
         headers: Arc::new(Recorded::new(&record.headers)),
         body: body.clone(),
+        text: None,
     };
     let scope = Scope::of([&scope(record).as_bytes()[..]]);
     let consultation = keyers.consult(request, scope);

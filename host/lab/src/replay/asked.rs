@@ -52,6 +52,7 @@ impl Asked {
             endpoint: record.endpoint,
             headers: Arc::new(Recorded::new(&record.headers)),
             body: Arc::new(json(record.body.as_deref())),
+            text: None,
         };
         let document = json(record.answer.as_deref());
         let nobody = KeyerChain::new(Vec::new());

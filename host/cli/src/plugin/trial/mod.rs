@@ -10,13 +10,17 @@ mod stats;
 mod times;
 mod workload;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
 use clap::Args;
 use deja_policy::{Inspector, Limits, PluginKind};
 
 use super::settings::Settings;
+
+/// How long a call may take. Its time is told, and where a machine is busy that is no fault of the
+/// policy's.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The policy, and what it is asked about.
 #[derive(Args)]
@@ -40,7 +44,10 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let Arguments { file, rounds, .. } = arguments;
     let config = arguments.config.clone().unwrap_or_default().0;
-    let inspector = Inspector::new(Limits::default())?;
+    let inspector = Inspector::new(Limits {
+        deadline: PATIENCE,
+        ..Limits::default()
+    })?;
     let untested = || format!("{} cannot be tested", file.display());
     let recorded = arguments.requests.as_deref().map(recorded::read);
     let requests = recorded.transpose()?;
