@@ -78,7 +78,7 @@ impl FromStr for Choices {
 fn choice(text: &str) -> anyhow::Result<PluginChoice> {
     let mut choice = PluginChoice::new(text);
     if let Some((name, config)) = text.split_once('=') {
-        choice.name = name.to_owned();
+        name.clone_into(&mut choice.name);
         choice.config = serde_json::from_str(config)
             .with_context(|| format!("`{config}` are no settings: write a JSON object"))?;
     }
@@ -170,7 +170,7 @@ fn capacities(entries: &[u64], bytes: &[ByteSize]) -> Vec<Capacity> {
     if entries.is_empty() && bytes.is_empty() {
         return Vec::new();
     }
-    let bytes: Vec<_> = bytes.iter().map(|bytes| bytes.as_u64()).collect();
+    let bytes: Vec<_> = bytes.iter().map(ByteSize::as_u64).collect();
     let or_endless = |limits: &[u64]| match limits {
         [] => vec![u64::MAX],
         limits => limits.to_vec(),

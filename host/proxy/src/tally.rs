@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use deja_cache::{Edit, Endpoint, Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
-use deja_chat::{Answer, Usage};
+use deja_chat::Answer;
 use deja_trace::Recorder;
 use hyper::StatusCode;
 use tracing::{info, warn};
@@ -126,12 +126,9 @@ impl Tally {
 
     /// It is this one.
     pub(crate) fn whole(&mut self, answer: &Arc<Answer>) {
-        let Usage {
-            prompt_tokens,
-            completion_tokens,
-        } = answer.usage();
-        self.outcome.prompt_tokens = prompt_tokens;
-        self.outcome.output_tokens = completion_tokens;
+        let usage = answer.usage();
+        self.outcome.prompt_tokens = usage.prompt_tokens;
+        self.outcome.output_tokens = usage.completion_tokens;
         if let Some(exchange) = &mut self.exchange {
             exchange.answered(answer.clone());
         }
