@@ -9,7 +9,7 @@ use svg::{
 const WIDTH: f64 = 480.0;
 const PLOT_HEIGHT: f64 = 260.0;
 const LEFT: f64 = 46.0;
-const RIGHT: f64 = 14.0;
+const RIGHT: f64 = 24.0;
 const TOP: f64 = 12.0;
 /// Room below the plot for the ticks and the axis's name.
 const AXIS: f64 = 40.0;

@@ -9,12 +9,13 @@ use crate::pointer::join;
 pub(super) fn of(endpoint: Endpoint, body: &Value) -> Vec<Text> {
     let mut texts = Texts(Vec::new());
     match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Messages | Endpoint::CountTokens => {
-            texts.add(body.get("system"), "/system", Role::System);
-            texts.messages(body);
+        Endpoint::ChatCompletions => texts.messages(body, Texts::parts),
+        Endpoint::Messages | Endpoint::CountTokens => {
+            texts.blocks(body.get("system"), "/system", Role::System);
+            texts.messages(body, Texts::blocks);
         }
-        Endpoint::Completions => texts.add(body.get("prompt"), "/prompt", Role::User),
-        Endpoint::Embeddings => texts.add(body.get("input"), "/input", Role::User),
+        Endpoint::Completions => texts.strings(body.get("prompt"), "/prompt"),
+        Endpoint::Embeddings => texts.strings(body.get("input"), "/input"),
         Endpoint::Responses | Endpoint::Other => {}
     }
     texts.0
@@ -22,43 +23,66 @@ pub(super) fn of(endpoint: Endpoint, body: &Value) -> Vec<Text> {
 
 struct Texts(Vec<Text>);
 
+/// Finds the texts of a content, which stands at a pointer.
+type Find = fn(&mut Texts, Option<&Value>, &str, Role);
+
 impl Texts {
-    fn messages(&mut self, body: &Value) {
+    fn messages(&mut self, body: &Value, find: Find) {
         let messages = body.get("messages").and_then(Value::as_array);
         for (index, message) in messages.into_iter().flatten().enumerate() {
             let role = message.get("role").and_then(Value::as_str);
             if let Some(role) = role.and_then(named) {
                 let place = join(&join("/messages", index), "content");
-                self.add(message.get("content"), &place, role);
+                find(self, message.get("content"), &place, role);
             }
         }
     }
 
-    /// One string, or a list of strings and of blocks with texts in them.
-    fn add(&mut self, content: Option<&Value>, pointer: &str, role: Role) {
-        match content {
-            Some(Value::String(content)) => self.0.push(Text {
+    /// OpenAI's content: one string, or a list of parts of which some have a text.
+    fn parts(&mut self, content: Option<&Value>, pointer: &str, role: Role) {
+        self.string(content, pointer, role);
+        for (index, part) in items(content) {
+            self.string(part.get("text"), &join(&join(pointer, index), "text"), role);
+        }
+    }
+
+    /// Anthropic's content: one string, or a list of blocks.
+    fn blocks(&mut self, content: Option<&Value>, pointer: &str, role: Role) {
+        self.string(content, pointer, role);
+        for (index, block) in items(content) {
+            let (field, role) = match block.get("type").and_then(Value::as_str) {
+                Some("text") => ("text", role),
+                Some("tool_result") => ("content", Role::Tool),
+                _ => continue,
+            };
+            let place = join(&join(pointer, index), field);
+            self.blocks(block.get(field), &place, role);
+        }
+    }
+
+    /// One string, or a list of them.
+    fn strings(&mut self, value: Option<&Value>, pointer: &str) {
+        self.string(value, pointer, Role::User);
+        for (index, item) in items(value) {
+            self.string(Some(item), &join(pointer, index), Role::User);
+        }
+    }
+
+    fn string(&mut self, value: Option<&Value>, pointer: &str, role: Role) {
+        if let Some(Value::String(content)) = value {
+            self.0.push(Text {
                 pointer: pointer.to_owned(),
                 role,
                 content: content.clone(),
-            }),
-            Some(Value::Array(items)) => {
-                for (index, item) in items.iter().enumerate() {
-                    self.item(item, &join(pointer, index), role);
-                }
-            }
-            _ => {}
+            });
         }
     }
+}
 
-    fn item(&mut self, item: &Value, pointer: &str, role: Role) {
-        let (field, role) = match item.get("type").and_then(Value::as_str) {
-            _ if item.is_string() => return self.add(Some(item), pointer, role),
-            Some("tool_result") => ("content", Role::Tool),
-            _ => ("text", role),
-        };
-        self.add(item.get(field), &join(pointer, field), role);
-    }
+/// The items of a list, with their numbers; none of what is no list.
+fn items(value: Option<&Value>) -> impl Iterator<Item = (usize, &Value)> {
+    let items = value.and_then(Value::as_array);
+    items.into_iter().flatten().enumerate()
 }
 
 fn named(role: &str) -> Option<Role> {
