@@ -38,7 +38,7 @@ impl Texts {
         }
     }
 
-    /// OpenAI's content: one string, or a list of parts of which some have a text.
+    /// `OpenAI`'s content: one string, or a list of parts of which some have a text.
     fn parts(&mut self, content: Option<&Value>, pointer: &str, role: Role) {
         self.string(content, pointer, role);
         for (index, part) in items(content) {
