@@ -20,6 +20,7 @@ pub fn escape(name: &str) -> Cow<'_, str> {
 }
 
 /// A step of a pointer as the name of a field.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn unescape(step: &str) -> String {
     step.replace("~1", "/").replace("~0", "~")
 }

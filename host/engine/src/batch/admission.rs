@@ -24,8 +24,10 @@ impl Batch<'_> {
             if let Some(known) = self.known(&sequence.tokens)? {
                 sequence.cache = known;
             }
-            let cached = sequence.cache.length();
-            outputs.push((sequence.id, Output::Begun { cached }));
+            if !std::mem::replace(&mut sequence.has_begun, true) {
+                let cached = sequence.cache.length();
+                outputs.push((sequence.id, Output::Begun { cached }));
+            }
             self.running.push(sequence);
         }
         Ok(())

@@ -11,7 +11,7 @@ use mlx_rs::{
     transforms::{async_eval, eval},
 };
 
-use super::{Batch, Output, Outputs, sequence::Sequence};
+use super::{Batch, Output, Outputs, SequenceId, sequence::Sequence};
 use crate::{EngineError, model::Part};
 
 /// Prompt tokens of one pass: the longest that a cancelled request still computes. On two CPU cores
@@ -29,28 +29,9 @@ impl Batch<'_> {
     /// Computes the next logits, and gives out the tokens that led to them.
     pub(super) fn pass(&mut self, outputs: &mut Outputs) -> std::result::Result<(), EngineError> {
         let logits = self.forward(outputs)?;
-        let mut ended = Vec::new();
         // Only now are tokens waited for: the model has its next work.
-        for sequence in self.running.iter_mut().filter(|one| one.decodes()) {
-            if let Some(token) = sequence.give_out()? {
-                if token.is_last {
-                    ended.push(sequence.id);
-                }
-                outputs.push((sequence.id, Output::Token(token)));
-            }
-        }
-        let mut chosen = Vec::with_capacity(logits.len());
-        for (index, logits) in logits {
-            let sequence = &mut self.running[index];
-            match sequence.choose(logits) {
-                Ok(token) => chosen.push(token),
-                Err(error) => {
-                    ended.push(sequence.id);
-                    outputs.push((sequence.id, Output::Failed(error)));
-                }
-            }
-        }
-        async_eval(&chosen)?;
+        let mut ended = self.give_out(outputs)?;
+        ended.extend(self.choose(logits, outputs)?);
         for id in ended {
             self.remove(id);
         }
@@ -59,6 +40,45 @@ impl Batch<'_> {
             clear_cache()?;
         }
         Ok(())
+    }
+
+    /// Gives out the tokens that were chosen before this pass. Returns the sequences that have all
+    /// of theirs now.
+    fn give_out(
+        &mut self,
+        outputs: &mut Outputs,
+    ) -> std::result::Result<Vec<SequenceId>, EngineError> {
+        let mut ended = Vec::new();
+        for sequence in self.running.iter_mut().filter(|one| one.decodes()) {
+            if let Some(token) = sequence.give_out()? {
+                if token.is_last {
+                    ended.push(sequence.id);
+                }
+                outputs.push((sequence.id, Output::Token(token)));
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Chooses tokens by the logits of this pass. Returns the sequences that failed.
+    fn choose(
+        &mut self,
+        logits: Vec<(usize, Array)>,
+        outputs: &mut Outputs,
+    ) -> Result<Vec<SequenceId>> {
+        let (mut chosen, mut failed) = (Vec::new(), Vec::new());
+        for (index, logits) in logits {
+            let sequence = &mut self.running[index];
+            match sequence.choose(logits) {
+                Ok(token) => chosen.push(token),
+                Err(error) => {
+                    failed.push(sequence.id);
+                    outputs.push((sequence.id, Output::Failed(error)));
+                }
+            }
+        }
+        async_eval(&chosen)?;
+        Ok(failed)
     }
 
     /// Starts to compute logits [1, vocabulary] for the sequences that get a token after this pass.

@@ -18,6 +18,8 @@ pub(super) struct Sequence {
     pub(super) tokens: Vec<u32>,
     /// Of the first tokens. The others are its backlog.
     pub(super) cache: KvCache,
+    /// Whether it was running already; it may have been set back since.
+    pub(super) has_begun: bool,
     /// The token after them, which the model may still be computing.
     next: Option<Next>,
     sampler: Sampler,
@@ -70,6 +72,7 @@ impl Sequence {
             prompt_length: prompt.len(),
             tokens: prompt,
             cache,
+            has_begun: false,
             next: None,
             sampler,
             left,
