@@ -6,6 +6,7 @@
 pub mod analyze;
 pub mod bench;
 pub mod live;
+mod recorded;
 pub mod replay;
 mod units;
 pub mod watch;

@@ -9,6 +9,8 @@ use reqwest::Client;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::units::real;
+
 /// The state of a server at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Live {
@@ -298,14 +300,6 @@ fn sum(metrics: &str, name: &str, label: &str) -> f64 {
 )]
 fn whole(value: f64) -> u64 {
     value as u64
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits are plenty for what is shown"
-)]
-fn real(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

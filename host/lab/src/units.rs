@@ -47,6 +47,15 @@ pub(crate) fn count(count: u64) -> String {
     }
 }
 
+/// A count to reckon with.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "53 bits are plenty for what is shown"
+)]
+pub(crate) fn real(count: u64) -> f64 {
+    count as f64
+}
+
 /// A share of one, in percent.
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)

@@ -1,8 +1,8 @@
 //! What is kept of one request.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use deja_cache::{Headers, KeyRequest, Keyed, KeyerChain, OutcomeKind, Scope};
+use deja_cache::{Keyed, KeyerChain, OutcomeKind, Scope};
 use deja_trace::{Digest, Record};
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use super::{
     parts::{self, Parts, Paths},
     tools,
 };
+use crate::recorded::{key_request, scope};
 
 /// What is kept of one request.
 pub(super) struct Request {
@@ -73,12 +74,7 @@ fn key(record: &Record, body: &Arc<Value>, keyers: &KeyerChain) -> (Option<u64>,
         let key = record.key.map_or(alone.short(), |key| key.digest());
         return (Some(key), None);
     }
-    let request = KeyRequest {
-        endpoint: record.endpoint,
-        headers: Arc::new(Recorded::new(&record.headers)),
-        body: body.clone(),
-        text: None,
-    };
+    let request = key_request(record, body.clone());
     let scope = Scope::of([&scope(record).as_bytes()[..]]);
     let consultation = keyers.consult(request, scope);
     match consultation.keyed {
@@ -91,34 +87,11 @@ fn key(record: &Record, body: &Arc<Value>, keyers: &KeyerChain) -> (Option<u64>,
     }
 }
 
-fn scope(record: &Record) -> Digest {
-    record.scope.unwrap_or_else(|| {
-        let query = record.query.as_deref().unwrap_or_default();
-        Digest::of_parts([record.endpoint.name().as_bytes(), query.as_bytes()])
-    })
-}
-
 fn error(record: &Record) -> Option<String> {
     let status = record.status.filter(|status| *status >= 400);
     match (status, &record.error) {
         (Some(status), Some(error)) => Some(format!("{status} {error}")),
         (Some(status), None) => Some(status.to_string()),
         (None, error) => error.clone(),
-    }
-}
-
-/// Headers of a record: none of them is a credential.
-struct Recorded(HashMap<String, String>);
-
-impl Recorded {
-    fn new(headers: &[(String, String)]) -> Self {
-        // The first of a name counts.
-        Self(headers.iter().rev().cloned().collect())
-    }
-}
-
-impl Headers for Recorded {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 }

@@ -13,7 +13,10 @@ use super::{
     target::Target,
     verdict::{Verdict, speed_up},
 };
-use crate::live::{Live, Outcomes};
+use crate::{
+    live::{Live, Outcomes},
+    units::real,
+};
 
 /// The result of a benchmark in rounds.
 #[derive(Clone, Debug, Serialize)]
@@ -239,12 +242,4 @@ impl Statistics {
             bytes: after.bytes,
         })
     }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits are plenty for what is shown"
-)]
-fn real(count: u64) -> f64 {
-    count as f64
 }

@@ -9,6 +9,7 @@ use super::{
     ask::{Answered, Failure},
     cache_status::CacheStatus,
 };
+use crate::units::real;
 
 /// Digits to which times are kept.
 const DIGITS: u8 = 3;
@@ -244,14 +245,6 @@ fn bounds() -> impl Iterator<Item = u64> {
 
 fn milliseconds(microseconds: u64) -> f64 {
     real(microseconds) / 1e3
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits are plenty for what is shown"
-)]
-fn real(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Whole requests under the keys of several keyers at once, so that no body stays in memory.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use deja_cache::{
-    Entry, Headers, KeyRequest, Keyed, KeyerChain, NewEntry, OutcomeKind, Question, Scope, Ticket,
+    Entry, KeyRequest, Keyed, KeyerChain, NewEntry, OutcomeKind, Question, Scope, Ticket,
 };
 use deja_chat::Answer;
 use deja_trace::{Digest, Record};
@@ -13,6 +13,7 @@ use super::{
     answers::{self, AnswerDigests},
     workload::Treatment,
 };
+use crate::recorded::{key_request, scope};
 
 /// Characters of a question or an answer that are kept to be looked at.
 const EXCERPT_CHARACTERS: usize = 160;
@@ -48,12 +49,7 @@ pub(super) struct KeyedRequest {
 
 impl Asked {
     pub(super) fn new(record: &Record, keyers: &[KeyerChain]) -> Self {
-        let request = KeyRequest {
-            endpoint: record.endpoint,
-            headers: Arc::new(Recorded::new(&record.headers)),
-            body: Arc::new(json(record.body.as_deref())),
-            text: None,
-        };
+        let request = key_request(record, Arc::new(json(record.body.as_deref())));
         let document = json(record.answer.as_deref());
         let nobody = KeyerChain::new(Vec::new());
         let exact = KeyedRequest::new(record, &request, &nobody);
@@ -189,13 +185,6 @@ fn own_answer(record: &Record) -> Option<&RawValue> {
         .filter(|_| is_own && succeeded && record.error.is_none())
 }
 
-fn scope(record: &Record) -> Digest {
-    record.scope.unwrap_or_else(|| {
-        let query = record.query.as_deref().unwrap_or_default();
-        Digest::of_parts([record.endpoint.name().as_bytes(), query.as_bytes()])
-    })
-}
-
 fn json(text: Option<&RawValue>) -> Value {
     text.and_then(|text| serde_json::from_str(text.get()).ok())
         .unwrap_or_default()
@@ -213,20 +202,4 @@ fn excerpt(text: &str) -> Box<str> {
         excerpt.push('…');
     }
     excerpt.into()
-}
-
-/// Headers of a record: none of them is a credential.
-struct Recorded(HashMap<String, String>);
-
-impl Recorded {
-    fn new(headers: &[(String, String)]) -> Self {
-        // The first of a name counts.
-        Self(headers.iter().rev().cloned().collect())
-    }
-}
-
-impl Headers for Recorded {
-    fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
-    }
 }

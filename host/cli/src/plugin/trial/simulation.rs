@@ -3,12 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use deja_cache::{Capacity, EntryFacts, EntryId, Eviction, PolicyError, RemovalCause};
+use deja_cache::{Capacity, EntryFacts, EntryId, Eviction, HIT_BATCH, PolicyError, RemovalCause};
 
 use super::{times::Times, workload::Access};
-
-/// Hits that are told in one call, as by a server.
-const HIT_BATCH: usize = 64;
 
 /// The cache.
 pub(super) struct Simulation<P> {
