@@ -10,6 +10,16 @@ pub trait Headers: Send + Sync {
     fn get(&self, name: &str) -> Option<&str>;
 }
 
+/// A request without headers.
+#[derive(Clone, Copy, Debug)]
+pub struct NoHeaders;
+
+impl Headers for NoHeaders {
+    fn get(&self, _name: &str) -> Option<&str> {
+        None
+    }
+}
+
 /// A header that a keyer read, and what it saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeaderRead {

@@ -250,7 +250,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{Change, Edit, Endpoint, testing::NoHeaders};
+    use crate::{Change, Edit, Endpoint, NoHeaders};
 
     /// Decides alike about every request.
     struct Fixed(&'static str, Decision);

@@ -35,7 +35,7 @@ pub use entry::{Entry, NewEntry};
 pub use eviction::EvictionDriver;
 pub use flight::{Boarding, FlightError, Flights, Follower, Permit};
 pub use header_names::{can_change_answer, is_credential};
-pub use headers::{HeaderRead, Headers};
+pub use headers::{HeaderRead, Headers, NoHeaders};
 pub use key::{BypassReason, Consultation, Key, Keyed, KeyerChain, NotAKey, Scope, Ticket};
 pub use ledger::Ledger;
 pub use memo::{Memo, RawDigest, RawHasher, Recalled};

@@ -99,7 +99,7 @@ impl Memo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NoHeaders, key};
+    use crate::{NoHeaders, testing::key};
 
     struct Team(&'static str);
 

@@ -7,17 +7,9 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::{
-    Entry, EntryFacts, EntryId, Eviction, Gauges, Headers, Key, NewEntry, Outcome, OutcomeKind,
-    PolicyError, PolicyFailure, Question, RemovalCause, Sample, Stats,
+    Entry, EntryFacts, EntryId, Eviction, Gauges, Key, NewEntry, Outcome, OutcomeKind, PolicyError,
+    PolicyFailure, Question, RemovalCause, Sample, Stats,
 };
-
-pub(crate) struct NoHeaders;
-
-impl Headers for NoHeaders {
-    fn get(&self, _: &str) -> Option<&str> {
-        None
-    }
-}
 
 pub(crate) fn key(number: u8) -> Key {
     Key::from_bytes([number; 32])

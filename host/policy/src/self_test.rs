@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use deja_cache::{
-    Endpoint, EntryFacts, EntryId, Eviction, Gauges, Headers, KeyRequest, Keyer, Outcome,
+    Endpoint, EntryFacts, EntryId, Eviction, Gauges, KeyRequest, Keyer, NoHeaders, Outcome,
     OutcomeKind, PolicyError, RemovalCause, Stats,
 };
 use serde_json::{Value, json};
@@ -19,15 +19,6 @@ static SAMPLE: LazyLock<Arc<Value>> = LazyLock::new(|| {
         "temperature": 0,
     }))
 });
-
-/// A request without headers.
-struct NoHeaders;
-
-impl Headers for NoHeaders {
-    fn get(&self, _name: &str) -> Option<&str> {
-        None
-    }
-}
 
 /// One decision.
 pub(crate) fn keyer(keyer: &impl Keyer) -> Result<(), PolicyError> {

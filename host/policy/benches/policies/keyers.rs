@@ -1,6 +1,6 @@
 //! Keyers: a decision, the whole way to a key, and a key from the memo.
 
-use deja_cache::{Key, KeyerChain, Memo, RawDigest, RawHasher, Recalled, Scope};
+use deja_cache::{Key, KeyerChain, Memo, NoHeaders, RawDigest, RawHasher, Recalled, Scope};
 use deja_plugin::keyer::{Endpoint, Keyer as _};
 use deja_plugin::testing::Request;
 use divan::Bencher;
@@ -8,7 +8,7 @@ use divan::counter::BytesCount;
 use native_claude_code::ClaudeCode;
 
 use crate::policies;
-use crate::requests::{NoHeaders, Sample};
+use crate::requests::Sample;
 
 const SAMPLES: [Sample; 2] = [Sample::Question, Sample::ClaudeCode];
 

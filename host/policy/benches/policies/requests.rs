@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use deja_cache::{Endpoint, Headers, KeyRequest};
+use deja_cache::{Endpoint, KeyRequest, NoHeaders};
 use serde_json::{Map, Value, json};
 
 /// A request of a known size.
@@ -44,14 +44,6 @@ impl Sample {
             text: Some(body.to_string().into()),
             body: Arc::new(body),
         }
-    }
-}
-
-pub(crate) struct NoHeaders;
-
-impl Headers for NoHeaders {
-    fn get(&self, _name: &str) -> Option<&str> {
-        None
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deja_cache::{
-    Capacity, Change, Decision, Endpoint, EntryFacts, EntryId, Headers, Key, KeyRequest, Keyed,
-    Keyer, KeyerChain, Scope,
+    Capacity, Change, Decision, Endpoint, EntryFacts, EntryId, Key, KeyRequest, Keyed, Keyer,
+    KeyerChain, NoHeaders, Scope,
 };
 use deja_policy::{Limits, PluginChoice, PluginHost, PluginSettings};
 use serde_json::{Value, json};
@@ -105,14 +105,6 @@ pub(crate) fn request_to(endpoint: Endpoint, body: Value) -> KeyRequest {
         headers: Arc::new(NoHeaders),
         body: Arc::new(body),
         text: None,
-    }
-}
-
-struct NoHeaders;
-
-impl Headers for NoHeaders {
-    fn get(&self, _name: &str) -> Option<&str> {
-        None
     }
 }
 

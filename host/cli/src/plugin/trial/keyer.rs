@@ -138,18 +138,10 @@ fn keys(chain: &KeyerChain, requests: &[KeyRequest]) -> usize {
 mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    use deja_cache::{Change, Decision, Edit, Endpoint, Headers, PolicyError, Recipe};
+    use deja_cache::{Change, Decision, Edit, Endpoint, NoHeaders, PolicyError, Recipe};
     use serde_json::json;
 
     use super::*;
-
-    struct NoHeaders;
-
-    impl Headers for NoHeaders {
-        fn get(&self, _: &str) -> Option<&str> {
-            None
-        }
-    }
 
     fn requests() -> Vec<KeyRequest> {
         let bodies = [json!({"user": "ada"}), json!({"user": "bob"}), json!({})];

@@ -95,18 +95,10 @@ fn hash(value: impl std::hash::Hash) -> u64 {
 mod tests {
     use std::sync::Arc;
 
-    use deja_cache::{Endpoint, Headers};
+    use deja_cache::{Endpoint, NoHeaders};
     use serde_json::json;
 
     use super::*;
-
-    struct NoHeaders;
-
-    impl Headers for NoHeaders {
-        fn get(&self, _: &str) -> Option<&str> {
-            None
-        }
-    }
 
     #[test]
     fn made_up_requests_are_the_same_every_time_and_the_first_is_asked_most() {
