@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::ValueEnum;
 
 use crate::wasm::Choice;
-use crate::{plugins, programs, setup, shell, test};
+use crate::{plugins, programs, python, setup, shell, test};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -19,6 +19,8 @@ pub(crate) enum Bench {
     Answers,
     /// A trace of 10,000 files of 50 KB, read and analysed
     Trace,
+    /// Replays beside libcachesim, over a trace of keys: a made one, or that of `-- PATH`
+    Replay,
     /// The server: hits beside nginx, misses beside the upstream alone, memory, and reload
     Serve,
 }
@@ -30,6 +32,7 @@ pub(crate) fn run(choice: Choice, benches: &[Bench], arguments: &[OsString]) -> 
     setup::run(choice, true)?;
     for bench in benches {
         programs::ensure(bench.programs())?;
+        bench.ensure_packages()?;
     }
     plugins::build(choice)?;
     for bench in benches {
@@ -50,14 +53,25 @@ impl Bench {
             Self::Policies => "policies",
             Self::Answers => "answers",
             Self::Trace => "trace",
+            Self::Replay => "replay",
             Self::Serve => "serve",
         }
+    }
+
+    /// Installs the Python packages that it alone compares with.
+    fn ensure_packages(self) -> Result<()> {
+        if !matches!(self, Self::Replay) {
+            return Ok(());
+        }
+        let venv = python::Venv::ensure()?;
+        let product = venv.site_packages().join("libcachesim");
+        venv.install("simulator", "replays are compared with it", &product)
     }
 
     /// What it runs that neither this repository nor the set-up brings.
     fn programs(self) -> &'static [&'static str] {
         match self {
-            Self::Engine | Self::Policies | Self::Answers | Self::Trace => &[],
+            Self::Engine | Self::Policies | Self::Answers | Self::Trace | Self::Replay => &[],
             Self::Serve => &["nginx", "wrk"],
         }
     }

@@ -90,7 +90,7 @@ impl KeyedRequest {
         }
         let scope = Scope::of([&scope(record).as_bytes()[..]]);
         let consultation = keyers.consult(request.clone(), scope);
-        let rule = |(keyer, edit): &(String, deja_cache::Edit)| format!("{keyer}/{}", edit.rule);
+        let rule = |(keyer, edit): &(String, deja_cache::Edit)| format!("{keyer} {}", edit.rule);
         let mut rules: Vec<_> = consultation.edits.iter().map(rule).collect();
         rules.sort_unstable();
         rules.dedup();

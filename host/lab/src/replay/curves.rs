@@ -147,10 +147,13 @@ impl<'a> Group<'a> {
         cells.find(|cell| self.measure.size(cell) == Some(size))
     }
 
-    /// Who hits most at this size: bounds do not take part.
-    pub(super) fn best(&self, size: u64) -> Option<&'a Cell> {
+    /// Who hits most at this size, and who hits as often: bounds do not take part.
+    pub(super) fn best(&self, size: u64) -> Vec<&'a Cell> {
         let policies = self.curves.iter().filter(|curve| !curve.bound);
         let cells = policies.filter_map(|curve| self.cell(curve, size));
-        cells.max_by_key(|cell| cell.counts.hits)
+        let mut cells: Vec<_> = cells.collect();
+        let most = cells.iter().map(|cell| cell.counts.hits).max();
+        cells.retain(|cell| Some(cell.counts.hits) == most);
+        cells
     }
 }

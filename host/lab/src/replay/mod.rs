@@ -22,6 +22,8 @@ mod source;
 mod table;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod workload;
 
 pub use agreement::{Agreements, Estimate};

@@ -10,7 +10,7 @@ use super::{
     figures::{Figure, figures},
     merges::Example,
     results::{Cell, Results},
-    table::{bytes, percent, seconds},
+    table::{bytes, percent, runs, seconds},
 };
 
 const PAGE: &str = include_str!("report.html");
@@ -48,21 +48,41 @@ pub(super) fn report(results: &Results) -> String {
     environment
         .add_template("report.html", PAGE)
         .expect("the page is a template");
-    environment.add_filter("percent", percent);
     environment.add_filter("bytes", bytes);
     environment.add_filter("seconds", seconds);
     let groups = groups(results);
     let sections = groups.iter().map(|group| Section::of(group, results));
-    let sections = sections.collect();
-    let page = environment.get_template("report.html");
-    page.and_then(|page| page.render(Serde(Page { results, sections })))
+    let (names, runs) = runs(&results.cells);
+    let page = Page {
+        title: title(&results.trace.path),
+        sizes: results.trace.knows_sizes(),
+        sections: sections.collect(),
+        names,
+        runs,
+        results,
+    };
+    let template = environment.get_template("report.html");
+    template
+        .and_then(|template| template.render(Serde(page)))
         .expect("the page takes these values")
 }
 
 #[derive(Serialize)]
 struct Page<'a> {
+    title: &'a str,
     results: &'a Results,
+    /// Whether answers have sizes of their own.
+    sizes: bool,
     sections: Vec<Section<'a>>,
+    /// The columns of the table of all runs.
+    names: Vec<&'static str>,
+    runs: Vec<Vec<String>>,
+}
+
+/// The last part of a path.
+fn title(path: &str) -> &str {
+    let name = std::path::Path::new(path).file_name();
+    name.and_then(std::ffi::OsStr::to_str).unwrap_or(path)
 }
 
 /// All about one keyer.
@@ -116,7 +136,8 @@ impl<'a> Section<'a> {
 
 fn rows(group: &Group<'_>) -> Vec<Row> {
     let row = |size: u64| {
-        let best = group.best(size).map(|cell| cell.counts.hits);
+        let best = group.best(size);
+        let best = best.first().map(|cell| cell.counts.hits);
         let rate = |cell: &Cell| {
             let is_best = !cell.bound && Some(cell.counts.hits) == best;
             (percent(cell.hit_rate), is_best)
@@ -133,20 +154,22 @@ fn rows(group: &Group<'_>) -> Vec<Row> {
 /// What stands out, in a sentence.
 fn verdict(group: &Group<'_>) -> Option<String> {
     let size = group.middle()?;
-    let best = group.best(size)?;
-    let named = |name: &str| {
+    let best = group.best(size);
+    let rate = percent(best.first()?.hit_rate);
+    let names: Vec<_> = best.iter().map(|cell| &*cell.eviction).collect();
+    let rate_of = |name: &str| {
         let curve = group.curves.iter().find(|curve| curve.name == name)?;
         group.cell(curve, size).map(|cell| percent(cell.hit_rate))
     };
     let room = group.measure.in_words(size);
-    let (name, rate) = (&best.eviction, percent(best.hit_rate));
+    let best = names.join(" or ");
     let mut words = vec![format!(
-        "With room for {room}, {name} hits most often: {rate}"
+        "With room for {room}, {best} hits most often: {rate}"
     )];
-    let lru = named("lru").filter(|_| name != "lru");
+    let lru = rate_of("lru").filter(|_| !names.contains(&"lru"));
     words.extend(lru.map(|lru| format!(", against {lru} for lru")));
     words.extend(
-        named("belady").map(|rate| format!(". Belady, who knows the future, would reach {rate}")),
+        rate_of("belady").map(|rate| format!(". Belady, who knows the future, would reach {rate}")),
     );
     let infinite = group.infinite.map(|cell| percent(cell.hit_rate));
     words.extend(infinite.map(|rate| format!(", a cache without end {rate}")));

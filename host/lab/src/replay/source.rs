@@ -58,6 +58,13 @@ pub struct TraceFacts {
     pub skipped_first: Vec<String>,
 }
 
+impl TraceFacts {
+    /// Whether answers have sizes of their own, and do not all count as one byte.
+    pub(super) fn knows_sizes(&self) -> bool {
+        self.distinct_bytes != self.distinct
+    }
+}
+
 /// What is replayed.
 pub(super) enum Source {
     /// Requests, of which each keyer makes a workload of its own.

@@ -17,7 +17,8 @@ use super::{
 #[must_use]
 pub fn table(results: &Results) -> String {
     let mut text = head(results);
-    text.push_str(&runs(&results.cells));
+    let (names, rows) = runs(&results.cells);
+    text.push_str(&lines(2, names, rows));
     let keyers: Vec<_> = keyers(&results.cells).collect();
     if !keyers.is_empty() {
         text.push_str(&merges(&keyers, results.noise.as_ref()));
@@ -28,12 +29,13 @@ pub fn table(results: &Results) -> String {
 fn head(results: &Results) -> String {
     let trace = &results.trace;
     let mut text = format!(
-        "{}: {} requests, {} distinct, {}\n",
-        trace.path,
-        trace.requests,
-        trace.distinct,
-        bytes(trace.distinct_bytes)
+        "{}: {} requests, {} distinct",
+        trace.path, trace.requests, trace.distinct
     );
+    if trace.knows_sizes() {
+        let _ = write!(text, ", {}", bytes(trace.distinct_bytes));
+    }
+    text.push('\n');
     if trace.skipped > 0 {
         let first = trace.skipped_first.first().map_or("", String::as_str);
         let _ = writeln!(text, "passed over: {} parts, first {first}", trace.skipped);
@@ -81,16 +83,16 @@ const COLUMNS: [Column; 14] = [
     }),
 ];
 
-fn runs(cells: &[Cell]) -> String {
-    let told = |(_, cell): &&Column| cells.iter().any(|of| cell(of).is_some());
+/// The runs, in the columns that tell something: their names, and a row for each run.
+pub(super) fn runs(cells: &[Cell]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let told = |(_, text): &&Column| cells.iter().any(|cell| text(cell).is_some());
     let columns: Vec<_> = COLUMNS.iter().filter(told).collect();
-    let rows = cells.iter().map(|cell| {
-        let texts = columns
-            .iter()
-            .map(|(_, text)| text(cell).unwrap_or_default());
-        texts.collect()
-    });
-    lines(columns.iter().map(|(name, _)| (*name).to_owned()), rows)
+    let row = |cell| {
+        let texts = columns.iter().map(|(_, text)| text(cell));
+        texts.map(Option::unwrap_or_default).collect()
+    };
+    let rows = cells.iter().map(row).collect();
+    (columns.iter().map(|(name, _)| *name).collect(), rows)
 }
 
 /// The runs that show all merge hits of a keyer: those that keep all.
@@ -119,7 +121,7 @@ fn merges(keyers: &[&Cell], noise: Option<&Agreements>) -> String {
     }
     let mut text =
         "\nMerge hits with room for all, and how many of their answers agree:\n".to_owned();
-    text.push_str(&lines(names.map(str::to_owned), rows.into_iter()));
+    text.push_str(&lines(1, names.collect(), rows));
     for (keyer, example) in examples {
         text.push_str(&in_words(keyer, example));
     }
@@ -150,8 +152,8 @@ fn one_line(text: &str) -> String {
     words.join(" ")
 }
 
-/// Lines of which the first two columns are texts, and the others numbers.
-fn lines(names: impl Iterator<Item = String>, rows: impl Iterator<Item = Vec<String>>) -> String {
+/// Lines of which the first columns, this many, are texts, and the others numbers.
+fn lines(texts: usize, names: Vec<&str>, rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -159,7 +161,7 @@ fn lines(names: impl Iterator<Item = String>, rows: impl Iterator<Item = Vec<Str
         .add_rows(rows);
     for (number, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, 2));
-        if number > 1 {
+        if number >= texts {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
