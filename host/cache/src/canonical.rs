@@ -1,5 +1,6 @@
 //! The one form of a JSON value that is hashed: object keys sorted, no white space.
 
+use json_escape_simd::escape_into;
 use serde_json::Value;
 
 use crate::patch::Patch;
@@ -27,7 +28,8 @@ fn value(json: &Value, patch: &Patch, bytes: &mut Vec<u8>) {
         (Patch::Replaced(new), _) => value(new, &Patch::Kept, bytes),
         (_, Value::Object(fields)) => object(fields.iter(), patch, bytes),
         (_, Value::Array(items)) => array(items, patch, bytes),
-        (_, scalar) => write(scalar, bytes),
+        (_, Value::String(text)) => escape_into(text, bytes),
+        (_, scalar) => serde_json::to_writer(bytes, scalar).expect("memory takes every scalar"),
     }
 }
 
@@ -60,15 +62,11 @@ fn object<'a>(
         if index > 0 {
             bytes.push(b',');
         }
-        write(name, bytes);
+        escape_into(name, bytes);
         bytes.push(b':');
         value(field, patch, bytes);
     }
     bytes.push(b'}');
-}
-
-fn write(scalar: &impl serde::Serialize, bytes: &mut Vec<u8>) {
-    serde_json::to_writer(bytes, scalar).expect("memory takes every scalar");
 }
 
 #[cfg(test)]
@@ -126,6 +124,14 @@ mod tests {
             let _ = patch.put(&nested, &path(removed), Patch::Removed);
             let _ = patch.put(&nested, &path(replaced), Patch::Replaced(json!({"b": 1, "a": 2})));
             prop_assert_eq!(super::body(&nested, &patch), body(&patch.applied(&nested)));
+        }
+
+        #[test]
+        fn texts_are_written_as_serde_json_writes_them(text in any::<String>(), plain in "[ -~\n]{0,200}") {
+            for text in [Value::from(text), Value::from(plain)] {
+                let written = serde_json::to_vec(&text).expect("it is JSON");
+                prop_assert_eq!(body(&text), written);
+            }
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! Eviction policies: hits, and an entry that comes in while another leaves.
 
-use deja_cache::{EntryFacts, EntryId, Eviction, RemovalCause};
+use deja_cache::{EntryFacts, EntryId, Eviction, HIT_BATCH, RemovalCause};
 use deja_eviction::{
     Capacity, Driver, Fifo, Gdsf, Item, Lru, Policy, S3Fifo, Shares, Sieve, WTinyLfu,
 };
@@ -10,9 +10,6 @@ use divan::counter::ItemsCount;
 use crate::{ENTRIES, policies};
 
 const POLICIES: [&str; 6] = ["fifo", "gdsf", "lru", "s3-fifo", "sieve", "w-tinylfu"];
-
-/// Hits that the cache tells of in one call.
-const BATCH: u64 = 64;
 
 #[divan::bench(args = POLICIES)]
 fn one_hit(bencher: Bencher<'_, '_>, name: &str) {
@@ -26,12 +23,12 @@ fn one_hit_natively(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(args = POLICIES)]
 fn a_batch_of_hits(bencher: Bencher<'_, '_>, name: &str) {
-    hits(bencher, full(name), BATCH);
+    hits(bencher, full(name), HIT_BATCH);
 }
 
 #[divan::bench(args = POLICIES)]
 fn a_batch_of_hits_natively(bencher: Bencher<'_, '_>, name: &str) {
-    hits_natively(bencher, full_natively(name), BATCH);
+    hits_natively(bencher, full_natively(name), HIT_BATCH);
 }
 
 #[divan::bench(args = POLICIES)]
@@ -61,22 +58,25 @@ fn insert_and_evict_natively(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-fn hits(bencher: Bencher<'_, '_>, mut policy: Box<dyn Eviction>, count: u64) {
+fn hits(bencher: Bencher<'_, '_>, mut policy: Box<dyn Eviction>, count: usize) {
     let ids: Vec<_> = used(count).map(EntryId).collect();
     bencher
         .counter(ItemsCount::new(count))
         .bench_local(|| policy.on_hit(&ids).expect("takes the hits"));
 }
 
-fn hits_natively(bencher: Bencher<'_, '_>, mut policy: Box<dyn Native>, count: u64) {
+fn hits_natively(bencher: Bencher<'_, '_>, mut policy: Box<dyn Native>, count: usize) {
     let ids: Vec<_> = used(count).collect();
     bencher
         .counter(ItemsCount::new(count))
         .bench_local(|| policy.hit(&ids));
 }
 
-fn used(count: u64) -> impl Iterator<Item = u64> {
-    (0..count).map(|number| number * 7 % ENTRIES)
+fn used(count: usize) -> impl Iterator<Item = u64> {
+    (0..ENTRIES)
+        .map(|number| number * 7 % ENTRIES)
+        .cycle()
+        .take(count)
 }
 
 /// A policy that knows as many entries as the cache may hold.
