@@ -61,7 +61,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Where a body like this one is sent.
-pub(crate) fn likely_path(body: &Value) -> &'static str {
+fn likely_path(body: &Value) -> &'static str {
     Endpoint::likely(body).path()
 }
 

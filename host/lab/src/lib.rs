@@ -10,3 +10,5 @@ mod recorded;
 pub mod replay;
 mod units;
 pub mod watch;
+
+pub use recorded::key_request;

@@ -6,8 +6,9 @@ use deja_cache::{Headers, KeyRequest};
 use deja_trace::{Digest, Record};
 use serde_json::Value;
 
-/// What keyers are asked; `body` is the record's.
-pub(crate) fn key_request(record: &Record, body: Arc<Value>) -> KeyRequest {
+/// What keyers are asked about a record; `body` is the record's, parsed.
+#[must_use]
+pub fn key_request(record: &Record, body: Arc<Value>) -> KeyRequest {
     KeyRequest {
         endpoint: record.endpoint,
         headers: Arc::new(Recorded::new(&record.headers)),

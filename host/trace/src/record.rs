@@ -153,6 +153,15 @@ impl Record {
         self.answer = Some(answer);
     }
 
+    /// Milliseconds that the answer took to make, where that is known: a hit tells what it saved.
+    #[must_use]
+    pub fn cost_ms(&self) -> Option<u32> {
+        match self.outcome {
+            Some(OutcomeKind::Hit) => self.saved_ms,
+            _ => u32::try_from(self.latency_us? / 1000).ok(),
+        }
+    }
+
     /// The same without the bodies: digests and sizes stay.
     #[must_use]
     pub fn without_bodies(self) -> Self {

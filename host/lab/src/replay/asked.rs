@@ -61,7 +61,7 @@ impl Asked {
                 .map(|keyers| KeyedRequest::new(record, &request, keyers))
                 .collect(),
             answer: own_answer(record).map(|answer| AnswerDigests::of(answer.get())),
-            cost_ms: cost_ms(record),
+            cost_ms: record.cost_ms().unwrap_or_default().max(1),
             prompt_tokens: record.usage.prompt.unwrap_or_default(),
             output_tokens: record.usage.output.unwrap_or_default(),
             question: excerpt(&Question::new(record.endpoint, &body(record), true).summary),
@@ -160,16 +160,6 @@ fn entry_bytes(record: &Record, ticket: Ticket) -> u64 {
 /// Bytes where nobody recorded what would be stored.
 fn told_bytes(record: &Record) -> u64 {
     (record.body_bytes + record.answer_bytes.unwrap_or_default()).max(1)
-}
-
-fn cost_ms(record: &Record) -> u32 {
-    let took = record.latency_us.map(|latency| latency / 1000);
-    let took = took.and_then(|took| u32::try_from(took).ok());
-    let cost = match record.outcome {
-        Some(OutcomeKind::Hit) => record.saved_ms,
-        _ => took,
-    };
-    cost.unwrap_or_default().max(1)
 }
 
 /// The answer that the model gave to this very request.

@@ -27,10 +27,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Arguments {
     /// The policy's component.
     file: PathBuf,
-    /// A folder of recorded requests: `.json` files, each with one body, or with one exchange,
-    /// `{"request": {"url": …, "headers": …, "body": …}}`. A keyer needs one; an eviction policy
-    /// sees these requests come in by the order of their names, and made-up ones without it.
-    #[arg(long, value_name = "DIR")]
+    /// Recorded requests: a trace of Deja's own, a file with one request a line, or a folder of
+    /// `.json` files, each with one body or with one exchange, `{"request": {"url": …,
+    /// "headers": …, "body": …}}`. A keyer needs them; an eviction policy sees them come in by their
+    /// order, and made-up ones without them.
+    #[arg(long, value_name = "TRACE")]
     requests: Option<PathBuf>,
     /// The policy's settings: a JSON object, or a file with one in JSON or TOML.
     #[arg(long, value_name = "JSON|FILE")]
@@ -50,16 +51,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     })?;
     let untested = || format!("{} cannot be tested", file.display());
     let recorded = arguments.requests.as_deref().map(recorded::read);
-    let requests = recorded.transpose()?;
+    let recorded = recorded.transpose()?;
     match inspector.kind(file).with_context(untested)? {
         PluginKind::Keyer => {
-            let requests = requests.context("a keyer needs `--requests`")?;
+            let recorded = recorded.context("a keyer needs `--requests`")?;
+            let requests: Vec<_> = recorded.iter().map(recorded::asked).collect();
             let keyer = inspector.keyer(file, &config).with_context(untested)?;
             keyer::run(keyer, &requests, *rounds)
         }
         PluginKind::Eviction => {
-            let workload = match requests {
-                Some(requests) => workload::recorded(&requests, *rounds),
+            let workload = match recorded {
+                Some(recorded) => workload::recorded(&recorded, *rounds),
                 None => workload::made_up(),
             };
             let open = |capacity| inspector.eviction(file, &config, capacity);

@@ -5,7 +5,8 @@ use std::{
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
 };
 
-use deja_cache::{Capacity, KeyRequest};
+use deja_cache::Capacity;
+use deja_trace::Record;
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 
 /// Made-up requests, and the questions that they ask.
@@ -71,18 +72,15 @@ pub(super) fn made_up() -> Workload {
     Workload::new((0..REQUESTS).map(|_| ask()).collect())
 }
 
-/// Recorded requests, all in their order, again and again. Their answers are not known: each takes
-/// as much as its question.
-pub(super) fn recorded(requests: &[KeyRequest], rounds: u32) -> Workload {
-    let access = |request: &KeyRequest| {
-        let body = request.body.to_string();
-        Access {
-            key: hash((request.endpoint.path(), &body)),
-            bytes: body.len() as u64,
-            cost_ms: 1,
-        }
+/// Recorded requests, all in their order, again and again. Each takes as much room as its question
+/// and its answer, and saves the time that its answer took.
+pub(super) fn recorded(records: &[Record], rounds: u32) -> Workload {
+    let access = |record: &Record| Access {
+        key: hash((record.endpoint.path(), record.body_digest)),
+        bytes: record.body_bytes + record.answer_bytes.unwrap_or_default(),
+        cost_ms: record.cost_ms().unwrap_or(1),
     };
-    let once: Vec<_> = requests.iter().map(access).collect();
+    let once: Vec<_> = records.iter().map(access).collect();
     Workload::new((0..rounds).flat_map(|_| once.iter().copied()).collect())
 }
 
@@ -93,10 +91,7 @@ fn hash(value: impl std::hash::Hash) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use deja_cache::{Endpoint, NoHeaders};
-    use serde_json::json;
+    use deja_cache::Endpoint;
 
     use super::*;
 
@@ -115,14 +110,14 @@ mod tests {
 
     #[test]
     fn the_same_recorded_question_has_one_key() {
-        let bodies = [json!({"seed": 1}), json!({"seed": 2}), json!({"seed": 1})];
-        let request = |body| KeyRequest {
-            endpoint: Endpoint::Messages,
-            headers: Arc::new(NoHeaders),
-            body: Arc::new(body),
-            text: None,
+        let record = |seed: u32| {
+            let body = format!("{{\"seed\":{seed}}}");
+            Record::new(Endpoint::Messages, body.as_bytes())
         };
-        let workload = recorded(&bodies.map(request), 2);
+        let mut records = [1, 2, 1].map(record);
+        records[0].latency_us = Some(7000);
+        let workload = recorded(&records, 2);
+        assert_eq!(workload.accesses[0].cost_ms, 7);
         let keys: Vec<_> = workload.accesses.iter().map(|access| access.key).collect();
         assert_eq!(keys.len(), 6);
         assert_eq!((keys[0], keys[1]), (keys[2], keys[4]));
