@@ -27,6 +27,7 @@ mod reload;
 mod shutdown;
 mod swaps;
 mod tls;
+mod tool_calls;
 mod translation;
 mod watch;
 mod worker;

@@ -23,6 +23,9 @@ pub enum Incomplete {
     /// The arguments of a tool call are no JSON.
     #[error("the arguments of a tool call cannot be parsed")]
     UnparsableToolArguments,
+    /// The token limit came in the middle of a tool call, or right after it, which looks the same.
+    #[error("the token limit cut a tool call off")]
+    CutToolCall,
     /// The stream has an event of which it is not known what it does to the document.
     #[error("the stream has an event of an unknown type")]
     UnknownDelta,
@@ -32,6 +35,13 @@ pub enum Incomplete {
     /// The document lacks what every answer of its endpoint has.
     #[error("the document is not an answer")]
     NotAnAnswer,
+}
+
+impl Incomplete {
+    /// Whether all that is wrong is a tool call, so that the rest of the answer is as good as ever.
+    pub(crate) fn is_of_a_call(self) -> bool {
+        matches!(self, Self::UnparsableToolArguments | Self::CutToolCall)
+    }
 }
 
 /// Reasons by which servers say that they did not come to the answer's end. Others may be new ones
@@ -59,8 +69,12 @@ pub(crate) fn check(endpoint: Endpoint, document: &Value) -> Result<(), Incomple
             .try_for_each(|choice| finished(choice, "finish_reason")),
         Endpoint::Embeddings => is_there(document.get("data").is_some_and(Value::is_array)),
         Endpoint::Messages => {
-            is_there(document.get("content").is_some_and(Value::is_array))?;
-            finished(document, "stop_reason")
+            let content = document.get("content").and_then(Value::as_array);
+            let content = content.ok_or(Incomplete::NotAnAnswer)?;
+            finished(document, "stop_reason")?;
+            let kind = content.last().and_then(|block| block.get("type")?.as_str());
+            let calls = kind.is_some_and(|kind| kind.ends_with("tool_use"));
+            not_cut(document.get("stop_reason") == Some(&"max_tokens".into()) && calls)
         }
         Endpoint::CountTokens => {
             is_there(document.get("input_tokens").is_some_and(Value::is_number))
@@ -70,6 +84,10 @@ pub(crate) fn check(endpoint: Endpoint, document: &Value) -> Result<(), Incomple
 
 fn is_there(it: bool) -> Result<(), Incomplete> {
     it.then_some(()).ok_or(Incomplete::NotAnAnswer)
+}
+
+fn not_cut(is_cut: bool) -> Result<(), Incomplete> {
+    (!is_cut).then_some(()).ok_or(Incomplete::CutToolCall)
 }
 
 fn choices(document: &Value) -> Result<&Vec<Value>, Incomplete> {
@@ -92,12 +110,16 @@ fn chat_choice(choice: &Value) -> Result<(), Incomplete> {
     let message = message.ok_or(Incomplete::NotAnAnswer)?;
     finished(choice, "finish_reason")?;
     let calls = message.get("tool_calls").and_then(Value::as_array);
-    let functions = calls
-        .into_iter()
-        .flatten()
+    let calls = calls.into_iter().flatten();
+    let functions: Vec<_> = calls
         .filter_map(|call| call.get("function"))
-        .chain(message.get("function_call"));
-    let arguments = functions.filter_map(|function| function.get("arguments")?.as_str());
+        .chain(message.get("function_call"))
+        .collect();
+    let is_cut = choice.get("finish_reason") == Some(&"length".into());
+    not_cut(is_cut && functions.iter().any(|function| function.is_object()))?;
+    let arguments = functions
+        .into_iter()
+        .filter_map(|function| function.get("arguments")?.as_str());
     for arguments in arguments {
         // A function without parameters may be called with none at all.
         if !arguments.is_empty() {
@@ -138,6 +160,10 @@ mod tests {
                 Endpoint::Messages,
                 json!({"content": [], "stop_reason": "end_turn"}),
             ),
+            (
+                Endpoint::Messages,
+                json!({"content": [{"type": "text"}], "stop_reason": "max_tokens"}),
+            ),
             (Endpoint::CountTokens, json!({"input_tokens": 7})),
         ] {
             assert_eq!(check(endpoint, &document), Ok(()), "{document}");
@@ -159,6 +185,18 @@ mod tests {
         assert_eq!(
             check(Endpoint::ChatCompletions, &call("{\"a\":")),
             Err(Incomplete::UnparsableToolArguments)
+        );
+        let mut cut = call("{}");
+        cut["choices"][0]["finish_reason"] = json!("length");
+        assert_eq!(
+            check(Endpoint::ChatCompletions, &cut),
+            Err(Incomplete::CutToolCall)
+        );
+        let block = json!({"type": "tool_use", "id": "1", "name": "f", "input": {}});
+        let cut = json!({"content": [block], "stop_reason": "max_tokens"});
+        assert_eq!(
+            check(Endpoint::Messages, &cut),
+            Err(Incomplete::CutToolCall)
         );
         let failed = json!({"choices": [{"text": "a", "finish_reason": "abort"}]});
         assert_eq!(

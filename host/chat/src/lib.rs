@@ -38,7 +38,7 @@ pub use fold::{FrameKind, unfold};
 pub use fresh::Fresh;
 pub use generation::{Candidate, Delta, Event, FinishReason, TokenLogprob, Usage};
 pub use message::{Conversation, Message, Role, ToolCall};
-pub use recorder::Recorder;
+pub use recorder::{Fragment, Recorder};
 pub use request::{BadRequest, ChatRequest, Delivery, Format, Prompt};
 pub use sampling::Sampling;
 pub use sse::{FrameReader, FrameTooLong, payload};

@@ -25,6 +25,24 @@ pub struct Recorder {
     fault: Option<Incomplete>,
 }
 
+/// What a stream left that makes no answer.
+#[derive(Debug)]
+pub struct Fragment {
+    /// What is missing or wrong.
+    pub reason: Incomplete,
+    /// The document that says the same, where a client has a use for it.
+    pub document: Option<Value>,
+}
+
+impl From<Incomplete> for Fragment {
+    fn from(reason: Incomplete) -> Self {
+        Self {
+            reason,
+            document: None,
+        }
+    }
+}
+
 impl Recorder {
     /// A recorder for a stream of this endpoint.
     #[must_use]
@@ -58,12 +76,18 @@ impl Recorder {
     ///
     /// # Errors
     /// Says what is missing or wrong.
-    pub fn finish(self) -> Result<Answer, Incomplete> {
+    pub fn finish(self) -> Result<Answer, Fragment> {
         match self.fault {
-            Some(fault) => Err(fault),
-            None if !self.ended => Err(Incomplete::NoEnd),
-            None => Answer::recorded(self.endpoint, &self.fold.finish()?, self.stream.finish()),
+            Some(fault) => return Err(fault.into()),
+            None if !self.ended => return Err(Incomplete::NoEnd.into()),
+            None => {}
         }
+        let document = self.fold.finish()?;
+        let answer = Answer::recorded(self.endpoint, &document, self.stream.finish());
+        answer.map_err(|reason| Fragment {
+            reason,
+            document: reason.is_of_a_call().then_some(document),
+        })
     }
 
     /// The stream that says the same as this document.
@@ -121,7 +145,7 @@ mod tests {
         format!("data: {chunk}\n\n")
     }
 
-    fn record(endpoint: Endpoint, frames: &[&str]) -> (Vec<FrameKind>, Result<Answer, Incomplete>) {
+    fn record(endpoint: Endpoint, frames: &[&str]) -> (Vec<FrameKind>, Result<Answer, Fragment>) {
         let mut recorder = Recorder::new(endpoint);
         let kinds = frames
             .iter()
@@ -131,7 +155,8 @@ mod tests {
     }
 
     fn fault(frames: &[&str]) -> Option<Incomplete> {
-        record(Endpoint::ChatCompletions, frames).1.err()
+        let (_, answer) = record(Endpoint::ChatCompletions, frames);
+        answer.err().map(|fragment| fragment.reason)
     }
 
     #[test]
@@ -187,7 +212,23 @@ mod tests {
     fn what_is_not_text_is_broken() {
         let mut recorder = Recorder::new(Endpoint::ChatCompletions);
         assert_eq!(recorder.push(b": \xFF\n\n"), FrameKind::Broken);
-        assert_eq!(recorder.finish().err(), Some(Incomplete::Broken));
+        let fragment = recorder.finish().expect_err("it is no answer");
+        assert_eq!(fragment.reason, Incomplete::Broken);
+    }
+
+    #[test]
+    fn a_cut_call_leaves_a_document() {
+        let function = json!({"name": "f", "arguments": "{\"a\": \"b"});
+        let delta = json!({"content": "hi", "tool_calls": [{"index": 0, "function": function}]});
+        let choice = json!({"delta": delta, "finish_reason": "length"});
+        let chunk = format!("data: {}\n\n", json!({"choices": [choice]}));
+        let (_, answer) = record(Endpoint::ChatCompletions, &[&chunk, openai::STREAM_END]);
+        let Fragment { reason, document } = answer.expect_err("it is no answer");
+        assert_eq!(reason, Incomplete::CutToolCall);
+        let document = document.expect("the rest is good");
+        let message = &document["choices"][0]["message"];
+        assert_eq!(message["content"], "hi");
+        assert_eq!(message["tool_calls"][0]["function"], function);
     }
 
     #[test]

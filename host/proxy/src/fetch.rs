@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use deja_cache::{Endpoint, NewEntry, Permit, Question, Stored, Ticket};
-use deja_chat::{Answer, FrameKind, Incomplete, Recorder};
+use deja_chat::{Answer, Fragment, FrameKind, Incomplete, Recorder};
 use hyper::HeaderMap;
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -43,7 +43,7 @@ pub(crate) enum Landing {
     },
     /// It came to its end and is no whole answer: passed on as it came, never stored.
     Odd {
-        /// It, if it came as a document.
+        /// It, if it came as a document or can be told as one.
         document: Option<Bytes>,
         /// What it lacks.
         error: FetchError,
@@ -182,7 +182,8 @@ impl<'a> Recording<'a> {
             is_told |= kind == FrameKind::Error;
             permit.tell(frame);
         }
-        let reason = recorder.finish().err().unwrap_or(Incomplete::NoEnd);
+        let fragment = recorder.finish().err();
+        let reason = fragment.map_or(Incomplete::NoEnd, |fragment| fragment.reason);
         let error = self.incomplete(reason);
         Ok(Fetched {
             last: None,
@@ -194,8 +195,8 @@ impl<'a> Recording<'a> {
     async fn ended(self, recorder: Recorder) -> Landing {
         match recorder.finish() {
             Ok(answer) => self.whole(answer, None).await,
-            Err(reason) => Landing::Odd {
-                document: None,
+            Err(Fragment { reason, document }) => Landing::Odd {
+                document: document.map(|document| document.to_string().into()),
                 error: self.incomplete(reason),
             },
         }

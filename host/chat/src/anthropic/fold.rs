@@ -48,12 +48,16 @@ impl Fold {
         understood.map_or(FrameKind::Broken, |()| FrameKind::Content)
     }
 
-    /// The document.
+    /// The document. A call that the token limit cut off has no input: half of one could do harm
+    /// where a client does not look at the reason why the model stopped.
     pub(crate) fn finish(self) -> Result<Value, Incomplete> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
         let mut message = self.message.ok_or(Incomplete::Broken)?;
+        let is_cut = message.get("stop_reason") == Some(&"max_tokens".into());
+        match self.fault {
+            Some(Incomplete::UnparsableToolArguments) if is_cut => {}
+            Some(fault) => return Err(fault),
+            None => {}
+        }
         let blocks: Value = self.blocks.into_iter().map(Value::Object).collect();
         message.insert("content".to_owned(), blocks);
         Ok(Value::Object(message))
@@ -235,8 +239,23 @@ mod tests {
         let whole = block(&call, &[piece(""), piece("{\"a\":"), piece("[1]}")]);
         assert_eq!(whole.expect("it is whole")["input"], json!({"a": [1]}));
         assert_eq!(block(&call, &[piece("")]), Ok(call.clone()));
-        let cut = block(&call, &[piece("{\"a\":")]);
-        assert_eq!(cut, Err(Incomplete::UnparsableToolArguments));
+        let broken = block(&call, &[piece("{\"a\":")]);
+        assert_eq!(broken, Err(Incomplete::UnparsableToolArguments));
+    }
+
+    #[test]
+    fn a_call_that_the_limit_cut_has_no_input() {
+        let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {}});
+        let piece = json!({"type": "input_json_delta", "partial_json": "{\"a\": \"b"});
+        let last = json!({"type": "message_delta", "delta": {"stop_reason": "max_tokens"}});
+        let mut fold = Fold::default();
+        for event in [start(), start_block(0, &call), delta(0, &piece)] {
+            fold.push(event);
+        }
+        fold.push(stop_block(0));
+        fold.push(last);
+        let document = fold.finish().expect("it is a document");
+        assert_eq!(document["content"], json!([call]));
     }
 
     #[test]

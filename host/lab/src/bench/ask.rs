@@ -117,6 +117,8 @@ async fn stream(endpoint: Endpoint, mut reply: Response) -> Result<(Answer, Inst
             }
         }
     }
-    let answer = recorder.finish().map_err(Failure::Incomplete)?;
+    let answer = recorder
+        .finish()
+        .map_err(|fragment| Failure::Incomplete(fragment.reason))?;
     Ok((answer, first.unwrap_or_else(Instant::now)))
 }

@@ -4,7 +4,7 @@ use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use deja_cache::Endpoint;
-use deja_chat::{Api, BadRequest, Delivery, Fresh, Recorder, unfold};
+use deja_chat::{Api, BadRequest, Delivery, Fragment, Fresh, Recorder, unfold};
 use hyper::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
@@ -204,10 +204,14 @@ impl Upstream {
         for frame in frames {
             recorder.push(&frame);
         }
-        let answer = recorder
-            .finish()
-            .map_err(|reason| self.broken(reason.to_string()))?;
-        Ok(answer.document(&Fresh::new()))
+        match recorder.finish() {
+            Ok(answer) => Ok(answer.document(&Fresh::new())),
+            Err(Fragment {
+                document: Some(document),
+                ..
+            }) => Ok(document.to_string().into()),
+            Err(Fragment { reason, .. }) => Err(self.broken(reason.to_string())),
+        }
     }
 
     fn failed(&self, error: reqwest::Error) -> FetchError {
