@@ -12,6 +12,8 @@ pub struct Tool {
     pub description: Option<String>,
     /// The JSON schema of its arguments, an object's.
     pub parameters: Value,
+    /// Whether its calls have to follow that schema, also where the model calls as it likes.
+    pub strict: bool,
 }
 
 /// Whether the model calls tools.

@@ -52,6 +52,7 @@ fn a_turn_with_tools_reaches_the_model() {
             name: "ls".to_owned(),
             description: Some("Lists.".to_owned()),
             parameters: json!({"type": "object"}),
+            strict: false,
         }],
         tool_choice: ToolChoice::Function("ls".to_owned()),
         parallel_tool_calls: false,

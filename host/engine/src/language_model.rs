@@ -7,7 +7,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use deja_chat::{Format, Prompt, Sampling};
+use deja_chat::{Prompt, Sampling};
+use llguidance::api::TopLevelGrammar;
 
 use crate::{
     EngineError, Limits, ModelInfo,
@@ -15,7 +16,7 @@ use crate::{
     batch::{Batch, SequenceId},
     generate::{TokenStream, tokens_array},
     model::{self, Config, Loaded, Part, Transformer},
-    output::OutputParser,
+    output::{self, OutputParser},
     sampler::{Constraint, Constraints, Sampler},
     template::ChatTemplate,
     tokenizer::Tokenizer,
@@ -33,6 +34,15 @@ pub struct LanguageModel {
     sizes: Sizes,
     /// Made for the first request that needs one.
     constraints: OnceCell<Constraints>,
+}
+
+/// A prompt as the model reads it.
+pub(crate) struct Read {
+    pub(crate) tokens: Vec<u32>,
+    /// Reads the text of an answer.
+    pub(crate) output: OutputParser,
+    /// The grammar of an answer whose calls are not left to the model.
+    pub(crate) calls: Option<TopLevelGrammar>,
 }
 
 /// What a first token tells of a model, whatever its architecture.
@@ -94,21 +104,30 @@ impl LanguageModel {
     /// # Errors
     /// [`EngineError::Template`] if the template refuses the conversation.
     pub fn prompt(&self, prompt: &Prompt) -> Result<Vec<u32>, EngineError> {
-        Ok(self.read(prompt)?.0)
+        Ok(self.read(prompt)?.tokens)
     }
 
-    /// The tokens of a prompt, and what is to read the text of an answer to it.
-    pub(crate) fn read(&self, prompt: &Prompt) -> Result<(Vec<u32>, OutputParser), EngineError> {
+    /// Makes tokens of a prompt, and says what an answer to it may be.
+    pub(crate) fn read(&self, prompt: &Prompt) -> Result<Read, EngineError> {
         match prompt {
             Prompt::Conversation(conversation) => {
-                let text = self.template.render(conversation)?;
-                let parser = OutputParser::new(self.template.style(), conversation, &text);
-                Ok((self.tokenizer.encode(&text)?, parser))
+                let (text, style) = (self.template.render(conversation)?, self.template.style());
+                let special = |marker: &str| {
+                    let token = self.tokenizer.id(marker)?;
+                    self.tokenizer.special(token).is_some().then_some(token)
+                };
+                let calls = output::grammar(style, conversation, &text, special);
+                Ok(Read {
+                    tokens: self.tokenizer.encode(&text)?,
+                    output: OutputParser::new(style, conversation, &text),
+                    calls: calls.map(TopLevelGrammar::from_lark),
+                })
             }
-            Prompt::Text(text) => {
-                let tokens = self.tokenizer.encode_whole(text)?;
-                Ok((tokens, OutputParser::plain()))
-            }
+            Prompt::Text(text) => Ok(Read {
+                tokens: self.tokenizer.encode_whole(text)?,
+                output: OutputParser::plain(),
+                calls: None,
+            }),
         }
     }
 
@@ -133,7 +152,7 @@ impl LanguageModel {
                 request: 0,
                 choice: 0,
             };
-            let sampler = self.sampler(sampling, &Format::Text, 0, &prompt)?;
+            let sampler = self.sampler(sampling, None, 0, &prompt)?;
             batch.add(id, prompt, sampler, limit, None);
         }
         Ok(TokenStream::new(batch))
@@ -167,21 +186,20 @@ impl LanguageModel {
     pub(crate) fn sampler(
         &self,
         sampling: &Sampling,
-        format: &Format,
+        grammar: Option<&TopLevelGrammar>,
         choice: u32,
         prompt: &[u32],
     ) -> Result<Sampler, EngineError> {
-        let constraint = self.constraint(format)?;
+        let constraint = grammar
+            .map(|grammar| self.constraint(grammar))
+            .transpose()?;
         let vocabulary = self.sizes.vocabulary;
         Ok(Sampler::new(
             sampling, constraint, choice, prompt, vocabulary,
         )?)
     }
 
-    fn constraint(&self, format: &Format) -> Result<Option<Constraint>, EngineError> {
-        if *format == Format::Text {
-            return Ok(None);
-        }
+    fn constraint(&self, grammar: &TopLevelGrammar) -> Result<Constraint, EngineError> {
         let vocabulary = self.sizes.vocabulary;
         if self.constraints.get().is_none() {
             let made = Constraints::new(&self.tokenizer, &self.end_tokens, vocabulary)?;
@@ -189,7 +207,7 @@ impl LanguageModel {
             let _ = self.constraints.set(made);
         }
         let constraints = self.constraints.get().expect("they were made");
-        constraints.of(format, vocabulary)
+        constraints.of(grammar, vocabulary)
     }
 
     /// An answer without any tokens yet.

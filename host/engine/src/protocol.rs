@@ -113,10 +113,12 @@ mod tests {
     }
 
     fn prompt() -> impl Strategy<Value = Prompt> {
-        let tool = any::<(String, Option<String>)>().prop_map(|(name, description)| Tool {
+        let tool = any::<(String, Option<String>, bool)>();
+        let tool = tool.prop_map(|(name, description, strict)| Tool {
             name,
             description,
             parameters: json!({"type": "object"}),
+            strict,
         });
         let conversation = (vec(message(), 1..4), vec(tool, 0..3));
         prop_oneof![

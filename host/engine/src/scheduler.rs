@@ -8,8 +8,9 @@ use crate::{
     EngineError, Limits,
     answer::{Addition, Answer},
     batch::{Batch, Output, SequenceId, Token},
-    language_model::{LanguageModel, count},
+    language_model::{LanguageModel, Read, count},
     protocol::{FromWorker, RequestId},
+    sampler::grammar_of,
 };
 
 /// Answers all requests at once. It does one step at a time, so that messages are seen between two.
@@ -50,7 +51,12 @@ impl<'a> Scheduler<'a> {
         id: RequestId,
         request: &ChatRequest,
     ) -> Result<Vec<FromWorker>, EngineError> {
-        let (prompt, output) = self.model.read(&request.prompt)?;
+        let Read {
+            tokens: prompt,
+            output,
+            calls,
+        } = self.model.read(&request.prompt)?;
+        let grammar = calls.or_else(|| grammar_of(&request.format));
         let limit = self.model.limit(&prompt, request.max_tokens)?;
         let usage = Usage {
             prompt_tokens: count(&prompt),
@@ -74,8 +80,8 @@ impl<'a> Scheduler<'a> {
                 request: id,
                 choice,
             };
-            let (sampling, format) = (&request.sampling, &request.format);
-            let sampler = self.model.sampler(sampling, format, choice, &prompt)?;
+            let (sampling, grammar) = (&request.sampling, grammar.as_ref());
+            let sampler = self.model.sampler(sampling, grammar, choice, &prompt)?;
             let logprobs = request.logprobs.map(usize::from);
             self.batch.add(id, prompt.clone(), sampler, limit, logprobs);
             answers.insert(choice, self.model.answer(&request.stop, output.clone()));

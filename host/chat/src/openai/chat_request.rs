@@ -159,6 +159,7 @@ mod tests {
                 name: "ls".to_owned(),
                 description: None,
                 parameters: schema.clone(),
+                strict: false,
             }],
             tool_choice: ToolChoice::None,
             parallel_tool_calls: false,

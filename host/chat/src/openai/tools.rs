@@ -11,7 +11,7 @@ const OLDER: [(&str, IsNeutral); 2] = [
     ("function_call", |choice| choice.value == "none"),
 ];
 
-/// What the model may call. That a tool is `strict` is not asked of the model.
+/// What the model may call.
 pub(super) fn tools(body: &Field<'_>) -> Result<Vec<Tool>, BadRequest> {
     refuse_unsupported(body, &OLDER)?;
     match body.get("tools") {
@@ -35,6 +35,9 @@ fn tool(tool: &Field<'_>) -> Result<Tool, BadRequest> {
         name: name(&function)?,
         description: description.map(str::to_owned),
         parameters,
+        strict: function
+            .get("strict")
+            .map_or(Ok(false), |strict| strict.boolean())?,
     })
 }
 
@@ -106,6 +109,7 @@ mod tests {
             name: "ls".to_owned(),
             description: Some("Lists.".to_owned()),
             parameters: schema,
+            strict: true,
         };
         assert_eq!(tools, [expected]);
         assert_eq!(choice, ToolChoice::Function("ls".to_owned()));
@@ -142,6 +146,10 @@ mod tests {
             (
                 with_tool(&json!({"name": "f", "parameters": []}), &json!(null)),
                 "tools[0].function.parameters",
+            ),
+            (
+                with_tool(&json!({"name": "f", "strict": 1}), &json!(null)),
+                "tools[0].function.strict",
             ),
             (with_tool(&ls(), &json!("maybe")), "tool_choice"),
             (

@@ -96,6 +96,15 @@ impl CallForm {
         }
     }
 
+    /// What begins a call that has to be one; none where the call itself shows it.
+    pub(super) fn opening(self) -> Option<&'static str> {
+        match self {
+            Self::Json | Self::Xml => Some("<tool_call>"),
+            Self::Bare => None,
+            Self::List | Self::Named => Some("[TOOL_CALLS]"),
+        }
+    }
+
     /// What may follow a call and says nothing.
     fn closing(self) -> Option<&'static str> {
         match self {

@@ -1,6 +1,7 @@
 //! From the text that a model writes to what it thinks, says and calls.
 
 mod calls;
+mod grammar;
 mod json;
 mod marker;
 mod mistral;
@@ -14,6 +15,7 @@ mod tests;
 
 use deja_chat::{Conversation, Delta, FinishReason, ToolChoice};
 
+pub(crate) use grammar::grammar;
 pub(crate) use marker::longest_beginning;
 pub(crate) use style::{MARKERS, Style};
 
@@ -28,8 +30,6 @@ pub(crate) struct OutputParser {
     calls: Option<CallParser>,
     /// Whether one call is all.
     one_call: bool,
-    /// What the prompt says already of the answer.
-    begun: String,
 }
 
 impl OutputParser {
@@ -39,36 +39,25 @@ impl OutputParser {
             thoughts: None,
             calls: None,
             one_call: false,
-            begun: String::new(),
         }
     }
 
     /// A parser for the answer in a conversation, whose prompt is this text.
     pub(crate) fn new(style: Style, conversation: &Conversation, prompt: &str) -> Self {
         let calls = offers_tools(conversation);
-        let begun = style.opening(conversation);
         let opened = style.has_opened_thoughts(prompt);
-        // Who has to call at once does not think.
-        let thoughts = style.thoughts.filter(|_| begun.is_empty());
         Self {
-            thoughts: thoughts.map(|markers| ThoughtParser::new(markers, opened)),
+            thoughts: style
+                .thoughts
+                .map(|markers| ThoughtParser::new(markers, opened)),
             calls: calls.then(|| CallParser::new(style.calls, conversation.tools.clone())),
             one_call: !conversation.parallel_tool_calls,
-            begun,
         }
-    }
-
-    /// What this text makes certain.
-    pub(crate) fn push(&mut self, text: &str) -> Vec<Delta> {
-        let begun = std::mem::take(&mut self.begun);
-        let mut deltas = self.read(&begun);
-        deltas.extend(self.read(text));
-        deltas
     }
 
     /// What was held back, for nothing follows.
     pub(crate) fn finish(&mut self) -> Vec<Delta> {
-        let mut deltas = self.push("");
+        let mut deltas = Vec::new();
         let rest = self.thoughts.as_mut().and_then(ThoughtParser::finish);
         deltas.extend(rest.into_iter().flat_map(|said| self.tell(said)));
         if let Some(calls) = &mut self.calls {
@@ -92,7 +81,8 @@ impl OutputParser {
         }
     }
 
-    fn read(&mut self, text: &str) -> Vec<Delta> {
+    /// What this text makes certain.
+    pub(crate) fn push(&mut self, text: &str) -> Vec<Delta> {
         let said = match &mut self.thoughts {
             Some(thoughts) => thoughts.push(text),
             None => vec![Said::Text(text.to_owned())],

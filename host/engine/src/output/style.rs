@@ -1,9 +1,6 @@
 //! What a model's chat template tells of the form of its answers.
 
-use deja_chat::{Conversation, ToolChoice};
-use serde_json::Value;
-
-use super::{calls::CallForm, offers_tools, thoughts::ThoughtMarkers};
+use super::{calls::CallForm, thoughts::ThoughtMarkers};
 
 /// Special tokens that are markers in a text. The others are not shown.
 pub(crate) const MARKERS: [&str; 10] = [
@@ -66,62 +63,11 @@ impl Style {
         matches!(self.calls, CallForm::List | CallForm::Named)
     }
 
-    /// Begins the answer at the end of its prompt, if it has to be a call: the model can only go on
-    /// with it.
-    pub(crate) fn begin(self, prompt: &mut String, conversation: &Conversation) {
-        let opening = self.opening(conversation);
-        let thoughts = self.thoughts.filter(|_| self.has_opened_thoughts(prompt));
-        if let (false, Some(markers)) = (opening.is_empty(), thoughts) {
-            prompt.push_str(markers.close);
-            prompt.push_str("\n\n");
-        }
-        prompt.push_str(&opening);
-    }
-
     /// Whether a prompt ends where thoughts begin.
     pub(super) fn has_opened_thoughts(self, prompt: &str) -> bool {
         let prompt = prompt.trim_end();
         self.thoughts
             .is_some_and(|markers| prompt.ends_with(markers.open))
-    }
-
-    /// How an answer begins that has to be a call.
-    pub(super) fn opening(self, conversation: &Conversation) -> String {
-        let name = match &conversation.tool_choice {
-            _ if !offers_tools(conversation) => return String::new(),
-            ToolChoice::Auto | ToolChoice::None => return String::new(),
-            ToolChoice::Required => match conversation.tools.as_slice() {
-                [only] => Some(&only.name),
-                _ => None,
-            },
-            ToolChoice::Function(name) => Some(name),
-        };
-        let Some(name) = name else {
-            return self.calls.opening().to_owned();
-        };
-        let quoted = Value::from(name.as_str());
-        match self.calls {
-            CallForm::Json => {
-                format!("<tool_call>\n{{\"name\": {quoted}, \"arguments\": ")
-            }
-            CallForm::Xml => format!("<tool_call>\n<function={name}>\n"),
-            CallForm::Bare => format!("{{\"name\": {quoted}, \"parameters\": "),
-            CallForm::List => format!("[TOOL_CALLS][{{\"name\": {quoted}, \"arguments\": "),
-            CallForm::Named => format!("[TOOL_CALLS]{name}[ARGS]"),
-        }
-    }
-}
-
-impl CallForm {
-    /// How a call of any tool begins.
-    fn opening(self) -> &'static str {
-        match self {
-            Self::Json => "<tool_call>\n{\"name\":",
-            Self::Xml => "<tool_call>\n<function=",
-            Self::Bare => "{\"name\":",
-            Self::List => "[TOOL_CALLS][{\"name\":",
-            Self::Named => "[TOOL_CALLS]",
-        }
     }
 }
 

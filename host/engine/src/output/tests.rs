@@ -40,6 +40,7 @@ fn conversation() -> Conversation {
         parameters: json!({"type": "object", "properties": {
             "path": {"type": "string"}, "depth": {"type": "integer"},
         }}),
+        strict: false,
     };
     Conversation {
         tools: vec![tool("ls"), tool("cat")],
@@ -241,30 +242,6 @@ fn one_call_ends_the_answer_if_one_is_wanted() {
         parser.finish_reason(FinishReason::Length),
         FinishReason::Length
     );
-}
-
-#[test]
-fn a_wanted_call_is_begun_by_the_prompt() {
-    for (template, rest) in [
-        (JSON, "{}}\n</tool_call>"),
-        (XML, "</function>"),
-        (BARE, "{}}"),
-        (LIST, "{}}]"),
-        (NAMED, "{}"),
-    ] {
-        let style = Style::of_template(template);
-        let mut wanted = conversation();
-        wanted.tool_choice = ToolChoice::Function("ls".to_owned());
-        let mut prompt = "assistant\n<think>\n".to_owned();
-        style.begin(&mut prompt, &wanted);
-        let mut parser = OutputParser::new(style, &wanted, &prompt);
-        let deltas = [parser.push(rest), parser.finish()].concat();
-        assert_eq!(folded(deltas), answer("", &[("ls", "{}")]), "{prompt}");
-        wanted.tool_choice = ToolChoice::Required;
-        let mut any = OutputParser::new(style, &wanted, "");
-        assert_eq!(any.push(""), []);
-        assert_eq!(style.opening(&conversation()), "");
-    }
 }
 
 /// Texts made of what the parsers look for.

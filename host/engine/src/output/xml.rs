@@ -7,7 +7,7 @@ use super::{calls::Reading, sink::Sink};
 
 const FUNCTION: &str = "<function=";
 const PARAMETER: &str = "<parameter=";
-const END_OF_VALUE: &str = "</parameter>";
+pub(super) const END_OF_VALUE: &str = "</parameter>";
 const END_OF_CALL: [&str; 2] = ["</function>", "</tool_call>"];
 
 /// Reads one call.
@@ -160,7 +160,7 @@ fn typed(text: &str, schema: &Value) -> Value {
 }
 
 /// Whether the schema lets a value of this type stand.
-fn allows(schema: &Value, kind: &str) -> bool {
+pub(super) fn allows(schema: &Value, kind: &str) -> bool {
     let types = match &schema["type"] {
         Value::String(one) => one == kind,
         Value::Array(several) => several.iter().any(|one| one == kind),

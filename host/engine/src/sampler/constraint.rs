@@ -1,4 +1,4 @@
-//! Answers that have to be JSON: only tokens that keep to the grammar can be chosen.
+//! Answers that have a grammar: only tokens that keep to it can be chosen.
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{EngineError, tokenizer::Tokenizer};
 
-/// Makes constraints from formats, for one model.
+/// Makes constraints from grammars, for one model.
 pub(crate) struct Constraints(ParserFactory);
 
 /// What an answer may go on with.
@@ -54,36 +54,38 @@ impl Constraints {
         Ok(Self(factory))
     }
 
-    /// The constraint that a format is, if it is one.
+    /// The constraint that a grammar is.
     pub(crate) fn of(
         &self,
-        format: &Format,
+        grammar: &TopLevelGrammar,
         vocabulary: usize,
-    ) -> Result<Option<Constraint>, EngineError> {
-        let schema = match format {
-            Format::Text => return Ok(None),
-            Format::JsonObject => json!({ "type": "object" }),
-            Format::JsonSchema(schema) => schema.clone(),
-        };
-        let parser = self
-            .0
-            .create_parser(TopLevelGrammar::from_json_schema(schema));
-        let mut matcher = Matcher::new(parser);
+    ) -> Result<Constraint, EngineError> {
+        let mut matcher = Matcher::new(self.0.create_parser(grammar.clone()));
         // A schema's mistakes show here, rather than with the first token.
         matcher
             .compute_mask_or_eos()
             .map_err(|error| refused(&error))?;
-        Ok(Some(Constraint {
+        Ok(Constraint {
             matcher,
             vocabulary,
-        }))
+        })
     }
+}
+
+/// The grammar that a format is, if it is one.
+pub(crate) fn grammar_of(format: &Format) -> Option<TopLevelGrammar> {
+    let schema = match format {
+        Format::Text => return None,
+        Format::JsonObject => json!({ "type": "object" }),
+        Format::JsonSchema(schema) => schema.clone(),
+    };
+    Some(TopLevelGrammar::from_json_schema(schema))
 }
 
 impl Constraint {
     /// What is added to logits [1, vocabulary]: nothing for tokens that may come next, and −∞ for
     /// all others. After the last token only those may come that end an answer.
-    pub(super) fn mask(&mut self) -> Result<Array, EngineError> {
+    pub(crate) fn mask(&mut self) -> Result<Array, EngineError> {
         let allowed = self.matcher.compute_mask_or_eos();
         let allowed = allowed.map_err(|error| refused(&error))?;
         let mut mask = vec![f32::NEG_INFINITY; self.vocabulary];
@@ -97,7 +99,7 @@ impl Constraint {
     }
 
     /// Goes on by a token; one that is not allowed shows at the next mask.
-    pub(super) fn note(&mut self, token: u32) {
+    pub(crate) fn note(&mut self, token: u32) {
         if !self.matcher.is_stopped()
             && let Err(error) = self.matcher.consume_token(token)
         {
@@ -135,9 +137,9 @@ mod tests {
     fn allows(schema: &Value, text: &str) -> Result<bool, EngineError> {
         let tokenizer = Tokenizer::of_bytes();
         let constraints = Constraints::new(&tokenizer, &[END].into(), VOCABULARY)?;
-        let format = Format::JsonSchema(schema.clone());
-        let constraint = constraints.of(&format, VOCABULARY)?;
-        let mut constraint = constraint.expect("a schema is a constraint");
+        let grammar = grammar_of(&Format::JsonSchema(schema.clone()));
+        let grammar = grammar.expect("a schema is a grammar");
+        let mut constraint = constraints.of(&grammar, VOCABULARY)?;
         let mut tokens = tokenizer.encode(text)?;
         tokens.push(END);
         for token in tokens {

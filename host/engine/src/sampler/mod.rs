@@ -14,7 +14,7 @@ use mlx_rs::{
 };
 
 use crate::EngineError;
-pub(crate) use constraint::{Constraint, Constraints};
+pub(crate) use constraint::{Constraint, Constraints, grammar_of};
 use filters::Filters;
 pub(crate) use logprobs::{Likelihood, Scored, likelihood};
 use penalties::Penalties;

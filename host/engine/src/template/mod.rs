@@ -89,15 +89,12 @@ impl ChatTemplate {
             add_generation_prompt => true,
         };
         let arguments = Value::from(Serde(&conversation.template_arguments));
-        let mut text = self
-            .environment
+        self.environment
             .get_template(NAME)
             .and_then(|template| template.render(context! { ..own, ..arguments }))
             .map_err(|error| EngineError::Template {
                 reason: reason(&error),
-            })?;
-        self.style.begin(&mut text, conversation);
-        Ok(text)
+            })
     }
 }
 

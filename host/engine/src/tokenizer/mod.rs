@@ -95,4 +95,13 @@ impl Tokenizer {
         tokenizer.with_decoder(Some(ByteLevel::default()));
         Self(tokenizer)
     }
+
+    /// The same with special tokens of these names after those of bytes.
+    pub(crate) fn of_bytes_and(special: &[&str]) -> Self {
+        let Self(mut tokenizer) = Self::of_bytes();
+        let special = special.iter().copied();
+        let special = special.map(|name| tokenizers::AddedToken::from(name, true));
+        tokenizer.add_special_tokens(special).expect("they are new");
+        Self(tokenizer)
+    }
 }

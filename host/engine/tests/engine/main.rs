@@ -4,6 +4,7 @@
 mod answers;
 mod batching;
 mod broken_models;
+mod calls;
 mod parity;
 mod prefixes;
 mod prompts;
