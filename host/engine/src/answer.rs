@@ -99,7 +99,8 @@ impl<'a> Answer<'a> {
     }
 }
 
-fn logprob(tokenizer: &Tokenizer, likelihood: Likelihood) -> TokenLogprob {
+/// The probability of a token as clients are told it.
+pub(crate) fn logprob(tokenizer: &Tokenizer, likelihood: Likelihood) -> TokenLogprob {
     let candidate = |(token, logprob): Scored| Candidate {
         bytes: tokenizer.bytes(token),
         logprob: Some(logprob),

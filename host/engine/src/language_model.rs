@@ -131,6 +131,14 @@ impl LanguageModel {
         }
     }
 
+    /// How many tokens of a prompt its text has, without those that are added to it.
+    pub(crate) fn written(&self, prompt: &Prompt) -> Result<usize, EngineError> {
+        match prompt {
+            Prompt::Conversation(_) => Ok(self.prompt(prompt)?.len()),
+            Prompt::Text(text) => Ok(self.tokenizer.encode(text)?.len()),
+        }
+    }
+
     /// The tokens that continue a prompt: up to `limit`, whether or not one of them ends the text.
     ///
     /// # Errors
@@ -208,6 +216,10 @@ impl LanguageModel {
         }
         let constraints = self.constraints.get().expect("they were made");
         constraints.of(grammar, vocabulary)
+    }
+
+    pub(crate) fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
     }
 
     /// An answer without any tokens yet.

@@ -17,6 +17,7 @@ mod output;
 mod protocol;
 mod sampler;
 mod scheduler;
+mod scoring;
 mod settings;
 mod supervisor;
 mod template;

@@ -1,8 +1,8 @@
 //! From requests to events: what the worker computes, and for whom.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
-use deja_chat::{ChatRequest, Delta, Event, FinishReason, Prompt, Usage};
+use deja_chat::{ChatRequest, Delta, Event, FinishReason, Prompt, TokenLogprob, Usage};
 
 use crate::{
     EngineError, Limits,
@@ -11,6 +11,7 @@ use crate::{
     language_model::{LanguageModel, Read, count},
     protocol::{FromWorker, RequestId},
     sampler::grammar_of,
+    scoring::Scoring,
 };
 
 /// Answers all requests at once. It does one step at a time, so that messages are seen between two.
@@ -18,6 +19,8 @@ pub(crate) struct Scheduler<'a> {
     model: &'a LanguageModel,
     batch: Batch<'a>,
     requests: HashMap<RequestId, Request<'a>>,
+    /// Requests whose prompts are scored before their answers begin, one after the other.
+    scored: VecDeque<(RequestId, ChatRequest, Scoring<'a>)>,
 }
 
 /// A request whose answers are in the making.
@@ -25,6 +28,8 @@ struct Request<'a> {
     /// By their number; those that are whole are gone.
     answers: HashMap<u32, Answer<'a>>,
     usage: Usage,
+    /// Whether its prompt was scored, and is known from that.
+    is_scored: bool,
 }
 
 impl<'a> Scheduler<'a> {
@@ -33,23 +38,62 @@ impl<'a> Scheduler<'a> {
             model,
             batch: model.batch(limits),
             requests: HashMap::new(),
+            scored: VecDeque::new(),
         }
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.batch.is_empty()
+        self.batch.is_empty() && self.scored.is_empty()
     }
 
     /// Takes on a request. Returns what is to be said of it at once.
     pub(crate) fn generate(&mut self, id: RequestId, request: &ChatRequest) -> Vec<FromWorker> {
-        self.begin(id, request)
-            .unwrap_or_else(|error| vec![FromWorker::Failed { id, error }])
+        let begun = match request.logprobs {
+            Some(top) if request.echo => self.begin_scoring(id, request, top.into()),
+            _ => self.begin(id, request, Vec::new()),
+        };
+        begun.unwrap_or_else(|error| vec![FromWorker::Failed { id, error }])
     }
 
+    fn begin_scoring(
+        &mut self,
+        id: RequestId,
+        request: &ChatRequest,
+        top: usize,
+    ) -> Result<Vec<FromWorker>, EngineError> {
+        let prompt = self.model.prompt(&request.prompt)?;
+        self.model.limit(&prompt, request.max_tokens)?;
+        self.batch.refuse_too_many(prompt.len())?;
+        let scoring = Scoring::new(self.model, prompt, top);
+        self.scored.push_back((id, request.clone(), scoring));
+        Ok(Vec::new())
+    }
+
+    /// Scores a few tokens more of the first prompt that is to be scored; at its end the answers
+    /// begin.
+    fn score(&mut self) -> Vec<FromWorker> {
+        let Some((id, request, mut scoring)) = self.scored.pop_front() else {
+            return Vec::new();
+        };
+        let scored = scoring.step().and_then(|()| {
+            let (processed, total) = scoring.progress();
+            if processed < total {
+                self.scored.push_front((id, request, scoring));
+                return Ok(about(id, progress(0, processed, total)));
+            }
+            let scored = scoring.finish(self.model.written(&request.prompt)?);
+            self.batch.keep(scored.tokens, scored.cache);
+            self.begin(id, &request, scored.logprobs)
+        });
+        scored.unwrap_or_else(|error| vec![FromWorker::Failed { id, error }])
+    }
+
+    /// Begins the answers to a request, whose prompt is this likely if that is wanted.
     fn begin(
         &mut self,
         id: RequestId,
         request: &ChatRequest,
+        logprobs: Vec<TokenLogprob>,
     ) -> Result<Vec<FromWorker>, EngineError> {
         let Read {
             tokens: prompt,
@@ -63,10 +107,15 @@ impl<'a> Scheduler<'a> {
             ..Usage::default()
         };
         let choices = 0..request.choices.max(1);
+        let is_scored = !logprobs.is_empty();
         let mut events = Vec::new();
         if let (true, Prompt::Text(text)) = (request.echo, &request.prompt) {
-            let echo = |choice| delta(choice, Delta::text(text));
-            events.extend(choices.clone().map(echo));
+            let echo = Delta::Text {
+                text: text.clone(),
+                logprobs,
+            };
+            let echoes = choices.clone().map(|choice| delta(choice, echo.clone()));
+            events.extend(echoes);
         }
         if limit == 0 {
             let finish = FinishReason::Length;
@@ -86,12 +135,18 @@ impl<'a> Scheduler<'a> {
             self.batch.add(id, prompt.clone(), sampler, limit, logprobs);
             answers.insert(choice, self.model.answer(&request.stop, output.clone()));
         }
-        self.requests.insert(id, Request { answers, usage });
+        let request = Request {
+            answers,
+            usage,
+            is_scored,
+        };
+        self.requests.insert(id, request);
         Ok(about(id, events))
     }
 
     /// Forgets a request.
     pub(crate) fn cancel(&mut self, id: RequestId) {
+        self.scored.retain(|(scored, ..)| *scored != id);
         if let Some(request) = self.requests.remove(&id) {
             for choice in request.answers.into_keys() {
                 self.batch.remove(SequenceId {
@@ -104,8 +159,9 @@ impl<'a> Scheduler<'a> {
 
     /// Computes the next tokens. Returns what came of it.
     pub(crate) fn step(&mut self) -> Vec<FromWorker> {
+        let scored = self.score();
         let outputs = self.batch.step();
-        let messages = outputs.into_iter().map(|(sequence, output)| {
+        let answered = outputs.into_iter().map(|(sequence, output)| {
             let id = sequence.request;
             self.take(sequence, output).unwrap_or_else(|error| {
                 // Its other answers are of no use without this one.
@@ -113,7 +169,7 @@ impl<'a> Scheduler<'a> {
                 vec![FromWorker::Failed { id, error }]
             })
         });
-        messages.collect::<Vec<_>>().concat()
+        scored.into_iter().chain(answered.flatten()).collect()
     }
 
     /// What an output means for its request; nothing if that failed in the same step.
@@ -154,7 +210,7 @@ impl<'a> Scheduler<'a> {
 impl Request<'_> {
     /// Only the first answer says what was known from earlier: the others may know of it.
     fn begun(&mut self, choice: u32, cached: usize) {
-        if choice == 0 {
+        if choice == 0 && !self.is_scored {
             self.usage.cached_tokens = u32::try_from(cached).unwrap_or(u32::MAX);
         }
     }

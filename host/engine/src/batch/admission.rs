@@ -13,7 +13,8 @@ impl Batch<'_> {
         {
             let needed = self.bytes_of(&sequence);
             if needed > self.limits.kv_bytes {
-                outputs.push((sequence.id, Output::Failed(self.out_of_memory(&sequence))));
+                let error = self.out_of_memory(sequence.tokens.len());
+                outputs.push((sequence.id, Output::Failed(error)));
                 continue;
             }
             let used: usize = self.running.iter().map(|one| self.bytes_of(one)).sum();
@@ -63,7 +64,8 @@ impl Batch<'_> {
             && let Some(mut youngest) = self.running.pop()
         {
             if self.running.is_empty() {
-                outputs.push((youngest.id, Output::Failed(self.out_of_memory(&youngest))));
+                let error = self.out_of_memory(youngest.tokens.len());
+                outputs.push((youngest.id, Output::Failed(error)));
                 break;
             }
             tracing::debug!(id = ?youngest.id, "a sequence is set back for lack of memory");
@@ -85,9 +87,18 @@ impl Batch<'_> {
         needed.max(sequence.cache.bytes())
     }
 
-    fn out_of_memory(&self, sequence: &Sequence) -> EngineError {
+    /// Refuses so many tokens if there is never room for them.
+    pub(crate) fn refuse_too_many(&self, tokens: usize) -> std::result::Result<(), EngineError> {
+        let needed = KvCache::bytes_of(tokens, self.bytes_per_position);
+        if needed > self.limits.kv_bytes {
+            return Err(self.out_of_memory(tokens));
+        }
+        Ok(())
+    }
+
+    fn out_of_memory(&self, tokens: usize) -> EngineError {
         EngineError::OutOfMemory {
-            tokens: sequence.tokens.len(),
+            tokens,
             limit: self.limits.kv_bytes,
         }
     }

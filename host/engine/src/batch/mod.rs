@@ -12,7 +12,12 @@ mod sequence;
 
 use std::collections::VecDeque;
 
-use crate::{EngineError, Limits, model::Transformer, protocol::RequestId, sampler::Sampler};
+use crate::{
+    EngineError, Limits,
+    model::{KvCache, Transformer},
+    protocol::RequestId,
+    sampler::Sampler,
+};
 use prefix_cache::PrefixCache;
 use sequence::Sequence;
 pub(crate) use sequence::Token;
@@ -89,6 +94,11 @@ impl<'a> Batch<'a> {
             let Sequence { tokens, cache, .. } = self.running.remove(index);
             self.prefixes.keep(tokens, cache);
         }
+    }
+
+    /// Keeps what was computed elsewhere for sequences that begin with these tokens.
+    pub(crate) fn keep(&mut self, tokens: Vec<u32>, cache: KvCache) {
+        self.prefixes.keep(tokens, cache);
     }
 
     pub(crate) fn is_empty(&self) -> bool {

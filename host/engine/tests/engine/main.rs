@@ -9,6 +9,7 @@ mod parity;
 mod prefixes;
 mod prompts;
 mod sampling;
+mod scoring;
 mod support;
 mod tiny_models;
 mod token_counts;
