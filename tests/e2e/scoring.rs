@@ -1,4 +1,4 @@
-//! How likely a text is: `echo` with `logprobs`, in the shape of OpenAI's older API.
+//! How likely a text is: `echo` with `logprobs`, in the shape of `OpenAI`'s older API.
 
 use deja_tests::{Deja, whole};
 use serde_json::{Value, json};

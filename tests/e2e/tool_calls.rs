@@ -33,7 +33,7 @@ async fn a_call_that_the_limit_cuts_is_answered_and_not_stored() {
     let deja = Deja::start().await;
     for api in [Api::OpenAi, Api::Anthropic] {
         for _ in 0..2 {
-            let reply = deja.send(api, &forced(api, 12)).await;
+            let reply = deja.send(api, &forced(api, 40)).await;
             let status = cache_status(&reply);
             assert!(status.contains("fwd=miss; key"), "{status}");
             let answer = whole(reply).await;
@@ -73,7 +73,7 @@ fn assert_cut(api: Api, answer: &Value) {
             assert_eq!(choice["finish_reason"], "length", "{answer}");
             let arguments = &choice["message"]["tool_calls"][0]["function"]["arguments"];
             let arguments = arguments.as_str().expect("it is text");
-            assert!(arguments.starts_with("{\"text\": \"A"), "{arguments}");
+            assert!(arguments.starts_with("{\"text\":"), "{arguments}");
             assert!(serde_json::from_str::<Value>(arguments).is_err());
         }
         Api::Anthropic => {

@@ -61,6 +61,12 @@ pub enum EngineError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The calls of a tool cannot be held to its schema.
+    #[error("a tool's schema is refused: {reason}")]
+    ToolSchema {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// MLX or the tokeniser failed on this request; the worker lives on.
     #[error("the generation failed: {reason}")]
     Generation {
@@ -115,6 +121,7 @@ impl EngineError {
             | Self::OutOfMemory { .. }
             | Self::Template { .. }
             | Self::Format { .. }
+            | Self::ToolSchema { .. }
             | Self::Generation { .. }
             | Self::WorkerStart { .. } => false,
         }

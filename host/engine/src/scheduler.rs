@@ -100,6 +100,7 @@ impl<'a> Scheduler<'a> {
             output,
             calls,
         } = self.model.read(&request.prompt)?;
+        let is_of_calls = calls.is_some();
         let grammar = calls.or_else(|| grammar_of(&request.format));
         let limit = self.model.limit(&prompt, request.max_tokens)?;
         let usage = Usage {
@@ -130,7 +131,11 @@ impl<'a> Scheduler<'a> {
                 choice,
             };
             let (sampling, grammar) = (&request.sampling, grammar.as_ref());
-            let sampler = self.model.sampler(sampling, grammar, choice, &prompt)?;
+            let sampler = self.model.sampler(sampling, grammar, choice, &prompt);
+            let sampler = sampler.map_err(|error| match error {
+                EngineError::Format { reason } if is_of_calls => EngineError::ToolSchema { reason },
+                error => error,
+            })?;
             let logprobs = request.logprobs.map(usize::from);
             self.batch.add(id, prompt.clone(), sampler, limit, logprobs);
             answers.insert(choice, self.model.answer(&request.stop, output.clone()));

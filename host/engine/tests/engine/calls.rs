@@ -2,7 +2,7 @@
 
 use deja_chat::{ChatRequest, Conversation, Delta, Event, FinishReason, Prompt, Sampling, Tool};
 use deja_chat::{Message, Role, ToolChoice};
-use deja_engine::Engine;
+use deja_engine::{Engine, EngineError};
 use serde_json::{Value, json};
 
 use crate::support::start;
@@ -128,4 +128,22 @@ async fn a_strict_tool_leaves_the_model_free_to_speak() {
     conversation.tools[1].strict = true;
     let (text, calls, _) = answer(&engine, free).await;
     assert_eq!((text, calls), (spoken, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_schema_that_cannot_be_followed_is_named() {
+    let engine = start().await;
+    let mut wanted = request(ToolChoice::Required, 0);
+    let Prompt::Conversation(conversation) = &mut wanted.prompt else {
+        panic!("it is a conversation");
+    };
+    conversation.tools[1].parameters = json!({"type": "object", "properties": {
+        "a": {"$ref": "#/nowhere"},
+    }});
+    let mut generation = engine.generate(wanted);
+    let refused = generation.next().await.expect("an answer has an end");
+    assert!(
+        matches!(refused, Err(EngineError::ToolSchema { .. })),
+        "{refused:?}"
+    );
 }

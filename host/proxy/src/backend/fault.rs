@@ -77,7 +77,8 @@ impl FetchError {
                 EngineError::ContextExceeded { .. }
                 | EngineError::Format { .. }
                 | EngineError::OutOfMemory { .. }
-                | EngineError::Template { .. },
+                | EngineError::Template { .. }
+                | EngineError::ToolSchema { .. },
             ) => StatusCode::BAD_REQUEST,
             Self::Engine(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -109,6 +110,7 @@ impl FetchError {
                 | EngineError::Template { .. },
             ) => Some("messages"),
             Self::Engine(EngineError::Format { .. }) => Some("response_format"),
+            Self::Engine(EngineError::ToolSchema { .. }) => Some("tools"),
             _ => None,
         }
     }
