@@ -24,6 +24,7 @@ mod pass_through;
 mod plugins;
 mod recording;
 mod reload;
+mod replay;
 mod scoring;
 mod shutdown;
 mod swaps;

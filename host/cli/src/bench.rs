@@ -18,6 +18,7 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// What stands for a model where every request of a trace names its own.
 const RECORDED_MODEL: &str = "as recorded";
@@ -66,6 +67,10 @@ pub(crate) struct Arguments {
     /// The longest answer, in tokens.
     #[arg(long, default_value_t = 64)]
     max_tokens: u32,
+    /// A field of every request besides, as JSON; `NAME=null` leaves out one that is sent otherwise,
+    /// like `temperature`, which is 0. Can be given several times.
+    #[arg(long = "field", value_name = "NAME=JSON", value_parser = field)]
+    fields: Vec<(String, Value)>,
     /// How long to wait for an answer.
     #[arg(long, default_value = "10min", value_parser = humantime::parse_duration)]
     timeout: Duration,
@@ -163,7 +168,7 @@ async fn measure(arguments: &Arguments, targets: &[Target]) -> Report {
         samples: arguments.samples,
         repeats: arguments.repeats,
         concurrency: arguments.concurrency.unwrap_or(1),
-        max_tokens: arguments.max_tokens,
+        fields: arguments.fields(),
     };
     let rounds = settings.shapes.len() * settings.samples;
     let progress = ProgressBar::new(rounds as u64);
@@ -182,7 +187,7 @@ async fn load(arguments: &Arguments, targets: &[Target], rate: f64) -> LoadRepor
         duration: arguments.duration,
         questions: arguments.samples,
         shapes: arguments.shapes.all(),
-        max_tokens: arguments.max_tokens,
+        fields: arguments.fields(),
     };
     bench::load(targets, steady, arguments.in_flight()).await
 }
@@ -254,6 +259,19 @@ fn headers(headers: &[String]) -> anyhow::Result<HeaderMap> {
 }
 
 impl Arguments {
+    /// What every request says besides its question.
+    fn fields(&self) -> Map<String, Value> {
+        let standard = [
+            ("max_tokens", self.max_tokens.into()),
+            ("temperature", 0.into()),
+        ];
+        let standard = standard.map(|(name, value)| (name.to_owned(), value));
+        let all = standard.into_iter().chain(self.fields.iter().cloned());
+        let mut fields: Map<_, _> = all.collect();
+        fields.retain(|_, value| !value.is_null());
+        fields
+    }
+
     /// Requests that may be under way under load.
     fn in_flight(&self) -> usize {
         self.concurrency.unwrap_or(1024)
@@ -305,6 +323,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     }
 }
 
+fn field(text: &str) -> Result<(String, Value), String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let (name, value) = parts.ok_or("write NAME=JSON")?;
+    let value = serde_json::from_str(value).map_err(|error| format!("`{value}`: {error}"))?;
+    Ok((name.to_owned(), value))
+}
+
 fn pace(text: &str) -> Result<f64, String> {
     let number: Option<f64> = text.parse().ok();
     let number = number.filter(|number| (0.001..=1e6).contains(number));
@@ -314,6 +339,7 @@ fn pace(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::json;
 
     use super::*;
 
@@ -349,6 +375,18 @@ mod tests {
     }
 
     #[test]
+    fn fields_can_be_added_and_left_out() {
+        let fields = |line: &[&str]| Value::from(parsed(line).expect("it is right").fields());
+        assert_eq!(fields(&[]), json!({"max_tokens": 64, "temperature": 0}));
+        let line = [
+            "--field=temperature=null",
+            "--field=max_tokens=null",
+            "--field=n=2",
+        ];
+        assert_eq!(fields(&line), json!({"n": 2}));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for line in [
             &["--samples", "0"][..],
@@ -358,6 +396,8 @@ mod tests {
             &["--rate", "1", "--trace", "x"],
             &["--speed", "2"],
             &["--duration", "2s"],
+            &["--field", "=1"],
+            &["--field", "user=ada"],
         ] {
             assert!(parsed(line).is_err(), "{line:?}");
         }

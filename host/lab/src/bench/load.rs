@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Map, Value};
 use tokio::{
     sync::{Semaphore, mpsc},
     task::JoinSet,
@@ -40,8 +41,8 @@ pub struct Steady {
     pub questions: usize,
     /// What they look like.
     pub shapes: Vec<Shape>,
-    /// The longest answer.
-    pub max_tokens: u32,
+    /// Fields of every request, besides those that its shape needs.
+    pub fields: Map<String, Value>,
 }
 
 /// What came of a load on one server.
@@ -70,7 +71,7 @@ impl Steady {
     /// A request for each server, in each shape.
     fn in_all_shapes(&self, targets: &[Target], question: &Question) -> Vec<Vec<Request>> {
         let request = |shape: Shape, target: &Target| {
-            shape.request(target.api(), target.model(), self.max_tokens, question)
+            shape.request(target.api(), target.model(), &self.fields, question)
         };
         let shapes = self.shapes.iter();
         shapes

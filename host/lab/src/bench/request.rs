@@ -6,7 +6,7 @@ use bytes::Bytes;
 use deja_chat::{Api, Endpoint};
 use reqwest::header::HeaderMap;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Lines of a large system prompt, which make some 16 KB of it.
@@ -70,7 +70,7 @@ impl Shape {
         self,
         api: Api,
         model: &str,
-        max_tokens: u32,
+        fields: &Map<String, Value>,
         question: &Question,
     ) -> Request {
         let (endpoint, body) = match api {
@@ -79,9 +79,10 @@ impl Shape {
         };
         let mut body = body;
         body["model"] = model.into();
-        body["max_tokens"] = max_tokens.into();
-        body["temperature"] = 0.into();
         body["stream"] = self.streams.into();
+        for (name, value) in fields {
+            body[name] = value.clone();
+        }
         Request {
             endpoint,
             query: None,
@@ -204,7 +205,8 @@ mod tests {
     };
 
     fn body(api: Api, shape: Shape) -> Value {
-        let request = shape.request(api, "m", 64, &Question::fresh());
+        let fields = [("max_tokens".to_owned(), 64.into())].into_iter().collect();
+        let request = shape.request(api, "m", &fields, &Question::fresh());
         serde_json::from_slice(&request.body).expect("it is JSON")
     }
 
@@ -216,7 +218,10 @@ mod tests {
             assert_eq!(length("tools"), Some(17));
             assert_eq!(length("messages"), Some(messages));
             assert_eq!(body["messages"][messages - 1]["role"], "user");
-            assert_eq!(body["stream"], true);
+            assert_eq!(
+                (&body["stream"], &body["max_tokens"]),
+                (&true.into(), &64.into())
+            );
             assert!(body.to_string().len() > 16_000);
         }
         let small = Shape {

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{
     ask::{Answered, Failure, ask},
@@ -24,8 +25,8 @@ pub struct Settings {
     pub repeats: usize,
     /// Rounds at the same time.
     pub concurrency: usize,
-    /// The longest answer.
-    pub max_tokens: u32,
+    /// Fields of every request, besides those that its shape needs.
+    pub fields: Map<String, Value>,
 }
 
 /// A part of a round.
@@ -164,8 +165,7 @@ async fn round(targets: &[Target], settings: &Settings, shape: Shape, number: us
             // Nobody is always the first.
             let at = (turn + step + number) % targets.len();
             let target = &targets[at];
-            let request =
-                shape.request(target.api(), target.model(), settings.max_tokens, question);
+            let request = shape.request(target.api(), target.model(), &settings.fields, question);
             let outcome = ask(target, &request, Instant::now()).await;
             round[at].push((phase, outcome));
         }

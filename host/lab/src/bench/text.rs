@@ -307,7 +307,7 @@ mod tests {
             samples: 1,
             repeats: 1,
             concurrency: 1,
-            max_tokens: 64,
+            fields: serde_json::Map::new(),
         };
         Report { settings, servers }
     }

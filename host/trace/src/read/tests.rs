@@ -304,6 +304,31 @@ fn a_line_is_held_up_to_a_limit_and_the_next_is_read() {
     );
 }
 
+#[test]
+fn a_line_of_a_gigabyte_is_passed_over() {
+    let folder = Folder::new();
+    let mut encoder = zstd::Encoder::new(Vec::new(), 1).expect("memory takes it");
+    let mebibyte = vec![b'x'; 1 << 20];
+    encoder.write_all(b"1\n").expect("memory takes it");
+    for _ in 0..1024 {
+        encoder.write_all(&mebibyte).expect("memory takes it");
+    }
+    encoder.write_all(b"\n2\n").expect("memory takes it");
+    let path = folder.write("a.zst", encoder.finish().expect("memory takes it"));
+    let read = accesses(&path, &small());
+    assert_eq!((keys(&read), read.len()), (vec![1, 2], 3));
+}
+
+#[test]
+fn times_may_run_backwards_where_they_are_only_told() {
+    let folder = Folder::new();
+    let line = |at: u32| format!("{{\"timestamp\":{at},\"input\":\"a\",\"output\":\"b\"}}\n");
+    let path = folder.write("a.jsonl", [9, 3].map(line).concat());
+    let read = records(&path, &small());
+    let times: Vec<_> = read.iter().flatten().map(|record| record.at_ms).collect();
+    assert_eq!(times, [9000, 3000]);
+}
+
 fn any_line() -> impl Strategy<Value = Vec<u8>> {
     const PIECES: &[&str] = &[
         "{",
