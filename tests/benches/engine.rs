@@ -1,22 +1,35 @@
 //! What the server adds to the model: the time to the first token, and the speed after it, over HTTP
 //! and in this process. The same model in the same run, in turns.
 //!
+//! Each question is asked of both, one right after the other, and what counts is the difference:
+//! what slows the machine down for a while slows both. A difference comes with the interval in
+//! which its median lies with 95% confidence, by the order of the samples alone.
+//!
 //! `cargo xtask bench engine` runs it.
 
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 
-use std::{path::PathBuf, time::Instant};
+use std::{fmt, path::PathBuf, time::Instant};
 
 use deja_chat::{Prompt, Sampling};
 use deja_engine::{LanguageModel, Step};
-use deja_tests::{Deja, Frames, required};
+use deja_tests::{Deja, Frames, Setup, required};
 use serde_json::json;
 
-/// What the prompts repeat, and the model goes on to: the first is not counted.
+/// What the prompts repeat, two by two, and the model goes on to.
 const WORDS: [&str; 10] = [
     " dog", " cat", " house", " tree", " river", " stone", " water", " light", " road", " book",
 ];
+
+/// Questions for the first token alone, and for the tokens after it.
+const SHORT: usize = 60;
+const LONG: usize = 12;
+
+/// Tokens of a long answer.
 const TOKENS: u32 = 64;
+
+/// Nothing of a prompt is known from the one before.
+const SETTINGS: &str = "[[backend]]\nkind = \"mlx\"\nprefix_cache_bytes = 0\n";
 
 /// Seconds to the first token, and from it to the last.
 type Times = (f64, f64);
@@ -26,37 +39,47 @@ async fn main() {
     let home = PathBuf::from(required("DEJA_HOME"));
     let model = home.join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
     let model = LanguageModel::load(&model, None).expect("loads");
-    let deja = Deja::start().await;
-    let (mut here, mut served) = (Vec::new(), Vec::new());
-    for (round, word) in WORDS.iter().enumerate() {
-        // Neither the cache nor the prefix cache knows any of them.
-        let prompt = word.repeat(40);
-        let times = [run(&model, &prompt), serve(&deja, &prompt).await];
-        if round > 0 {
-            here.push(times[0]);
-            served.push(times[1]);
-        }
+    let deja = Setup::new(SETTINGS).start().await;
+    // The first question is not counted.
+    ask_both(&model, &deja, SHORT + LONG, 2).await;
+
+    let (mut here, mut added) = (Vec::new(), Vec::new());
+    for number in 0..SHORT {
+        let [local, served] = ask_both(&model, &deja, number, 2).await;
+        here.push(local.0 * 1000.0);
+        added.push((served.0 - local.0) * 1000.0);
     }
-    let [here, served] = [here, served].map(|times| {
-        let (first, rest): (Vec<_>, Vec<_>) = times.into_iter().unzip();
-        (median(first), median(rest))
-    });
-    let added = (served.0 - here.0) * 1000.0;
-    println!(
-        "first token: the server adds {added:.1} ms to {:.1} ms",
-        here.0 * 1000.0
-    );
-    let slower = (served.1 / here.1 - 1.0) * 100.0;
-    let speed = f64::from(TOKENS - 1) / here.1;
-    println!("decode: the server adds {slower:.1} % to {speed:.1} tok/s");
+    let (here, added) = (Estimate::of(here), Estimate::of(added));
+    println!("first token: the server adds {added} ms to {here} ms");
+
+    let (mut speed, mut slower) = (Vec::new(), Vec::new());
+    for number in 0..LONG {
+        let [local, served] = ask_both(&model, &deja, SHORT + number, TOKENS).await;
+        speed.push(f64::from(TOKENS - 1) / local.1);
+        slower.push((served.1 / local.1 - 1.0) * 100.0);
+    }
+    let (speed, slower) = (Estimate::of(speed), Estimate::of(slower));
+    println!("decode: the server takes {slower} % longer at {speed} tok/s");
 }
 
-fn run(model: &LanguageModel, prompt: &str) -> Times {
+/// Asks a question here and of the server; who is first changes with its number.
+async fn ask_both(model: &LanguageModel, deja: &Deja, number: usize, tokens: u32) -> [Times; 2] {
+    let prompt = format!("{}{}", WORDS[number % 10], WORDS[number / 10]).repeat(10);
+    if number.is_multiple_of(2) {
+        let local = run(model, &prompt, tokens);
+        [local, serve(deja, &prompt, tokens).await]
+    } else {
+        let served = serve(deja, &prompt, tokens).await;
+        [run(model, &prompt, tokens), served]
+    }
+}
+
+fn run(model: &LanguageModel, prompt: &str, tokens: u32) -> Times {
     let start = Instant::now();
     let prompt = model
         .prompt(&Prompt::Text(prompt.to_owned()))
         .expect("tokenises");
-    let tokens = model.tokens(prompt, &Sampling::greedy(), Some(TOKENS));
+    let tokens = model.tokens(prompt, &Sampling::greedy(), Some(tokens));
     let mut tokens = tokens.expect("starts");
     let mut first = None;
     loop {
@@ -71,9 +94,9 @@ fn run(model: &LanguageModel, prompt: &str) -> Times {
     times(start, first)
 }
 
-async fn serve(deja: &Deja, prompt: &str) -> Times {
+async fn serve(deja: &Deja, prompt: &str, tokens: u32) -> Times {
     let request = json!({
-        "model": "default", "prompt": prompt, "temperature": 0, "max_tokens": TOKENS, "stream": true,
+        "model": "default", "prompt": prompt, "temperature": 0, "max_tokens": tokens, "stream": true,
     });
     let start = Instant::now();
     let mut frames = Frames::of(deja.post("/v1/completions", &request).await);
@@ -84,7 +107,7 @@ async fn serve(deja: &Deja, prompt: &str) -> Times {
             count += 1;
         }
     }
-    assert!(count >= TOKENS, "the model ended after {count} frames");
+    assert!(count >= tokens, "the model ended after {count} frames");
     times(start, first)
 }
 
@@ -94,7 +117,36 @@ fn times(start: Instant, first: Option<Instant>) -> Times {
     ((first - start).as_secs_f64(), rest)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+/// A median, and where it lies with 95% confidence.
+struct Estimate {
+    median: f64,
+    low: f64,
+    high: f64,
+}
+
+impl Estimate {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "there are few samples"
+    )]
+    fn of(mut samples: Vec<f64>) -> Self {
+        samples.sort_by(f64::total_cmp);
+        let count = samples.len();
+        // How many samples lie below the median is binomial: half of them, and 1.96 deviations.
+        let rank = (count as f64 / 2.0 - 0.98 * (count as f64).sqrt()).max(0.0) as usize;
+        Self {
+            median: samples[count / 2],
+            low: samples[rank],
+            high: samples[count - 1 - rank],
+        }
+    }
+}
+
+impl fmt::Display for Estimate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, low, high } = self;
+        write!(f, "{median:.1} ({low:.1} to {high:.1})")
+    }
 }

@@ -1,10 +1,12 @@
 //! The engine's speed: beside that of Python's `mlx_lm`, with several requests at once, and with a
-//! prompt that it knows. The same weights in the same run, in turns.
+//! prompt that it knows. The same weights in the same run, in turns; and what the machine's memory
+//! would allow.
 //!
 //! `DEJA_HOME` and `DEJA_PYTHON` tell where the model and a Python with `mlx_lm` are.
 
 #![expect(clippy::print_stdout, reason = "a benchmark reports")]
 
+mod memory;
 mod python;
 mod served;
 
@@ -79,6 +81,23 @@ fn compare_with_mlx_lm(model_path: &Path) {
         &theirs,
         |times| times.rest,
     );
+    bound(
+        folder.path(),
+        f64::from(task.length - 1) / median(parts(&ours, |times| times.rest)),
+    );
+}
+
+/// Prints how fast this machine could decode if reading the weights were all there is to do.
+fn bound(folder: &Path, decoded: f64) {
+    let (rate, weights) = (memory::read_rate(), memory::weights(folder));
+    let bound = rate / weights;
+    println!(
+        "{:8} {:.1} GB/s read {:.2} GB of weights {bound:.1} times a second: deja comes to {:.0} %",
+        "memory",
+        rate / 1e9,
+        weights / 1e9,
+        100.0 * decoded / bound
+    );
 }
 
 fn variable(name: &str) -> PathBuf {
@@ -112,12 +131,16 @@ fn run(model: &LanguageModel, task: &Task) -> Times {
 
 /// Prints the medians, in tokens per second.
 fn report(name: &str, tokens: f64, ours: &[Times], theirs: &[Times], part: fn(&Times) -> f64) {
-    let speed = |times: &[Times]| tokens / median(times.iter().map(part).collect());
+    let speed = |times: &[Times]| tokens / median(parts(times, part));
     let (ours, theirs) = (speed(ours), speed(theirs));
     println!(
         "{name:8} deja {ours:7.1} tok/s   mlx_lm {theirs:7.1} tok/s   {:.2} ×",
         ours / theirs
     );
+}
+
+fn parts(times: &[Times], part: fn(&Times) -> f64) -> Vec<f64> {
+    times.iter().map(part).collect()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
