@@ -25,6 +25,7 @@ mod plugins;
 mod recording;
 mod reload;
 mod replay;
+mod residency;
 mod scoring;
 mod shutdown;
 mod swaps;

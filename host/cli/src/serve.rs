@@ -68,7 +68,7 @@ async fn serve_until_told(config: Config, file: Option<ConfigFile>) -> anyhow::R
     let plugins = PluginHost::new(config.plugins.clone())?;
     let policies = plugins.load()?;
     let running = tokio::select! {
-        running = Running::start(&config.backends) => running?,
+        running = Running::start(&config.backends, config.model_bytes) => running?,
         () = signals.once() => return Ok(()),
     };
     let recorder = config.trace.clone().map(record).transpose()?;
@@ -172,7 +172,7 @@ impl Live {
     }
 
     fn reconfigure(&mut self, new: &mut Config) -> anyhow::Result<()> {
-        let running = self.running.with(&new.backends)?;
+        let running = self.running.with(&new.backends, new.model_bytes)?;
         if running.has_all(&new.backends) {
             self.running = running;
         } else {

@@ -1,6 +1,6 @@
 //! What the engine's handles ask of the supervisor.
 
-use deja_chat::{ChatRequest, Event};
+use deja_chat::Event;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -11,34 +11,30 @@ use crate::{
 /// A wish of one of the engine's handles.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// Does with a request what its reply tells.
-    Ask {
-        id: RequestId,
-        request: Box<ChatRequest>,
-        reply: Reply,
-    },
+    /// Asks the worker.
+    Ask(Request),
     /// Nobody waits for this reply any more.
     Cancel { id: RequestId },
 }
 
-/// What is wanted of a request, and where it goes.
+/// What the worker is asked, and where its reply goes.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) id: RequestId,
+    pub(crate) message: Box<ToWorker>,
+    pub(crate) reply: Reply,
+}
+
+/// Where a reply goes.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// The events of its answer.
+    /// The events of an answer.
     Answer(mpsc::UnboundedSender<Result<Event, EngineError>>),
-    /// The number of its prompt's tokens.
+    /// The number of a prompt's tokens.
     TokenCount(oneshot::Sender<Result<u32, EngineError>>),
 }
 
 impl Reply {
-    /// The message that makes a worker give this reply.
-    pub(crate) fn message(&self, id: RequestId, request: ChatRequest) -> ToWorker {
-        match self {
-            Self::Answer(_) => ToWorker::Generate { id, request },
-            Self::TokenCount(_) => ToWorker::CountTokens { id, request },
-        }
-    }
-
     /// Ends the reply with an error, if anyone still waits for it.
     pub(crate) fn fail(self, error: EngineError) {
         match self {

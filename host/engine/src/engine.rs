@@ -2,32 +2,32 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use deja_chat::{ChatRequest, Event};
-use serde::{Deserialize, Serialize};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    EngineError, Settings,
-    command::{Command, Reply},
-    protocol::RequestId,
-    supervisor::Supervisor,
-    worker_process::WorkerProcess,
+    EngineError, ModelInfo, Settings, Source, WorkerState, WorkerStatus,
+    command::{Command, Reply, Request},
+    protocol::{RequestId, ToWorker},
+    supervisor::{Next, NotLoaded, Supervisor},
 };
 
 /// When a full engine is worth another try: short answers end about as often.
 const BUSY_RETRY: Duration = Duration::from_secs(1);
 
-/// A model that answers, in a process of its own.
+/// A model that answers, in a process of its own. Whether or not the model is loaded makes no
+/// difference to who asks, but in time.
 #[derive(Debug)]
 pub struct Engine {
-    model: ModelInfo,
+    name: String,
+    info: Arc<OnceLock<ModelInfo>>,
     commands: mpsc::UnboundedSender<Command>,
     states: watch::Receiver<WorkerState>,
     last_id: AtomicU64,
@@ -35,47 +35,6 @@ pub struct Engine {
     places: Arc<Semaphore>,
     /// Ends the supervisor, and with it the worker.
     stop: DropGuard,
-}
-
-/// The model that an engine runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelInfo {
-    /// Its name: by default that of the file without its extension, or of the folder.
-    pub id: String,
-    /// Tokens that prompt and answer may have together.
-    pub context_length: u32,
-    /// When its file was last changed, in seconds since 1970.
-    pub created: u64,
-}
-
-/// How the worker process is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct WorkerState {
-    /// What it does now.
-    #[serde(flatten)]
-    pub status: WorkerStatus,
-    /// How often it was started again since the engine started.
-    pub restarts: u32,
-}
-
-/// What a worker process does now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "status", rename_all = "snake_case")]
-pub enum WorkerStatus {
-    /// It answers requests.
-    Running {
-        /// Its process id.
-        pid: u32,
-    },
-    /// It ended, and a new one is on its way.
-    Restarting {
-        /// How the last one ended.
-        reason: String,
-        /// How long the next one is held back, since others were lost in the last minute.
-        wait_seconds: u64,
-    },
-    /// The engine was shut down.
-    Stopped,
 }
 
 /// An answer in the making. Dropping it cancels the generation within one token.
@@ -90,43 +49,79 @@ pub struct Generation {
 }
 
 impl Engine {
-    /// Starts a worker and waits until it has loaded the model.
+    /// An engine that loads its model at once: this waits until it is loaded.
+    ///
+    /// # Errors
+    /// The model is missing or broken, or could not be loaded.
     pub async fn start(settings: Settings) -> Result<Self, EngineError> {
-        let worker = WorkerProcess::start(&settings).await?;
-        let mut model = worker.model().clone();
-        if let Some(name) = &settings.name {
-            model.id.clone_from(name);
-        }
+        let (engine, mut supervisor) = Self::new(settings)?;
+        let resident = match supervisor.try_load().await {
+            Ok(resident) => resident,
+            Err(NotLoaded::Failed(error)) => return Err(error),
+            Err(NotLoaded::Stopped | NotLoaded::Unwanted) => return Err(shut_down()),
+        };
+        tokio::spawn(supervisor.run(Next::Serve(resident)));
+        Ok(engine)
+    }
+
+    /// An engine that loads its model when the first request comes.
+    ///
+    /// # Errors
+    /// The model's files are missing, or those that tell what it is are broken.
+    pub fn on_demand(settings: Settings) -> Result<Self, EngineError> {
+        let (engine, supervisor) = Self::new(settings)?;
+        tokio::spawn(supervisor.run(Next::Rest));
+        Ok(engine)
+    }
+
+    fn new(settings: Settings) -> Result<(Self, Supervisor), EngineError> {
+        let info = match &settings.model {
+            Source::Here(path) => ModelInfo::read(path, settings.context_length)?.into(),
+            Source::Elsewhere(_) => OnceLock::new(),
+        };
+        let info = Arc::new(info);
         let (commands, inbox) = mpsc::unbounded_channel();
-        let running = WorkerStatus::Running { pid: worker.pid() };
         let (publisher, states) = watch::channel(WorkerState {
-            status: running,
+            status: WorkerStatus::Unloaded,
             restarts: 0,
         });
         let places = Semaphore::new(settings.max_waiting.min(Semaphore::MAX_PERMITS));
         let stop = CancellationToken::new();
-        let supervisor = Supervisor::new(settings, inbox, publisher, stop.clone());
-        tokio::spawn(supervisor.run(worker));
-        Ok(Self {
-            model,
+        let engine = Self {
+            name: settings.name.clone(),
+            info: info.clone(),
             commands,
             states,
             last_id: AtomicU64::new(0),
             places: Arc::new(places),
-            stop: stop.drop_guard(),
-        })
+            stop: stop.clone().drop_guard(),
+        };
+        let supervisor = Supervisor::new(settings, info, inbox, publisher, stop);
+        Ok((engine, supervisor))
     }
 
-    /// The model that answers.
+    /// What the model is called.
     #[must_use]
-    pub fn model(&self) -> &ModelInfo {
-        &self.model
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What the model's files tell, if they are here.
+    #[must_use]
+    pub fn info(&self) -> Option<&ModelInfo> {
+        self.info.get()
     }
 
     /// How the worker process is doing.
     #[must_use]
     pub fn state(&self) -> WorkerState {
         self.states.borrow().clone()
+    }
+
+    /// The same, to wait for changes of it.
+    #[must_use]
+    pub fn states(&self) -> watch::Receiver<WorkerState> {
+        self.states.clone()
     }
 
     /// Asks for an answer; never waits. When as many wait or run as may, the generation's one
@@ -138,7 +133,7 @@ impl Engine {
         let reply = Reply::Answer(sender);
         let place = Arc::clone(&self.places).try_acquire_owned().ok();
         if place.is_some() {
-            self.ask(id, request, reply);
+            self.ask(id, ToWorker::Generate { id, request }, reply);
         } else {
             reply.fail(EngineError::Busy {
                 retry_after: BUSY_RETRY,
@@ -157,7 +152,9 @@ impl Engine {
     /// waits for no generation, only for a step of the one that runs.
     pub async fn count_tokens(&self, request: ChatRequest) -> Result<u32, EngineError> {
         let (sender, count) = oneshot::channel();
-        self.ask(self.next_id(), request, Reply::TokenCount(sender));
+        let id = self.next_id();
+        let message = ToWorker::CountTokens { id, request };
+        self.ask(id, message, Reply::TokenCount(sender));
         count.await.unwrap_or_else(|_| Err(shut_down()))
     }
 
@@ -165,10 +162,11 @@ impl Engine {
         self.last_id.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn ask(&self, id: RequestId, request: ChatRequest, reply: Reply) {
+    fn ask(&self, id: RequestId, message: ToWorker, reply: Reply) {
         // After a shutdown nobody takes the command: it is dropped, and `reply` with it.
-        let request = Box::new(request);
-        let _ = self.commands.send(Command::Ask { id, request, reply });
+        let message = Box::new(message);
+        let request = Request { id, message, reply };
+        let _ = self.commands.send(Command::Ask(request));
     }
 
     /// Ends the worker, and with it every generation that still runs.

@@ -31,6 +31,32 @@ pub enum EngineError {
         /// What the engine lacks.
         reason: String,
     },
+    /// A model that lies elsewhere could not be fetched.
+    #[error("the model could not be fetched: {reason}")]
+    ModelNotFetched {
+        /// Why not.
+        reason: String,
+    },
+    /// The model's files are still on their way.
+    #[error("the model is being fetched")]
+    ModelOnItsWay {
+        /// When a new attempt is worthwhile.
+        retry_after: Duration,
+    },
+    /// The model takes more memory than all models together may.
+    #[error("the model takes {bytes} bytes, and all models together may take {limit}")]
+    ModelTooLarge {
+        /// What it takes.
+        bytes: u64,
+        /// What all may take.
+        limit: u64,
+    },
+    /// The models that are loaded are in use, and leave this one no memory.
+    #[error("there is no memory for the model while others are in use")]
+    ModelsInUse {
+        /// When a new attempt is worthwhile.
+        retry_after: Duration,
+    },
     /// The prompt leaves no room for an answer.
     #[error(
         "the prompt has {prompt_tokens} tokens, and the model's context holds {context_length}"
@@ -113,10 +139,14 @@ impl EngineError {
             Self::WorkerLost { .. }
             | Self::WorkerUnavailable { .. }
             | Self::Busy { .. }
+            | Self::ModelNotFetched { .. }
+            | Self::ModelOnItsWay { .. }
+            | Self::ModelsInUse { .. }
             | Self::StartTimeout { .. } => true,
             Self::ModelNotFound { .. }
             | Self::ModelBroken { .. }
             | Self::UnsupportedModel { .. }
+            | Self::ModelTooLarge { .. }
             | Self::ContextExceeded { .. }
             | Self::OutOfMemory { .. }
             | Self::Template { .. }

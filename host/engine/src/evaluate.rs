@@ -56,7 +56,7 @@ impl LanguageModel {
         tokens: &[u32],
         pooling: Pooling,
     ) -> std::result::Result<Vec<f32>, EngineError> {
-        let (prompt_tokens, context_length) = (count(tokens), self.info().context_length);
+        let (prompt_tokens, context_length) = (count(tokens), self.context_length());
         if prompt_tokens > context_length {
             return Err(EngineError::ContextExceeded {
                 prompt_tokens,

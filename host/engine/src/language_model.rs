@@ -1,21 +1,17 @@
 //! A model in this process: what the worker runs.
 
-use std::{
-    cell::OnceCell,
-    collections::HashSet,
-    path::Path,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::{cell::OnceCell, collections::HashSet, path::Path};
 
 use deja_chat::{Prompt, Sampling};
 use llguidance::api::TopLevelGrammar;
 
 use crate::{
-    EngineError, Limits, ModelInfo,
+    EngineError, Limits,
     answer::Answer,
     batch::{Batch, SequenceId},
     generate::{TokenStream, tokens_array},
-    model::{self, Config, Loaded, Part, Transformer},
+    model::{self, Loaded, Part, Transformer},
+    model_info,
     output::{self, OutputParser},
     sampler::{Constraint, Constraints, Sampler},
     template::ChatTemplate,
@@ -26,7 +22,8 @@ use crate::{
 /// loaded it. Programs use [`Engine`](crate::Engine), whose worker can crash without harm; this
 /// is for tests and measurements.
 pub struct LanguageModel {
-    info: ModelInfo,
+    /// Tokens that prompt and answer may have together.
+    context_length: u32,
     pub(crate) transformer: Transformer,
     tokenizer: Tokenizer,
     template: ChatTemplate,
@@ -57,7 +54,7 @@ impl std::fmt::Debug for LanguageModel {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("LanguageModel")
-            .field("info", &self.info)
+            .field("context_length", &self.context_length)
             .finish_non_exhaustive()
     }
 }
@@ -78,10 +75,9 @@ impl LanguageModel {
             end_tokens,
         } = model::load(path)?;
         let transformer = Transformer::load(&config, weights)?;
-        let info = info(path, &config, context_length);
         let sizes = Sizes::measure(&transformer)?;
         Ok(Self {
-            info,
+            context_length: model_info::lowered(config.context_length, context_length),
             transformer,
             tokenizer,
             template,
@@ -91,10 +87,9 @@ impl LanguageModel {
         })
     }
 
-    /// What the model is.
-    #[must_use]
-    pub fn info(&self) -> &ModelInfo {
-        &self.info
+    /// Tokens that prompt and answer may have together.
+    pub(crate) fn context_length(&self) -> u32 {
+        self.context_length
     }
 
     /// The tokens of a prompt: of a conversation, as the model's chat template writes it, up to
@@ -173,7 +168,7 @@ impl LanguageModel {
                 reason: "the prompt has no tokens".to_owned(),
             });
         }
-        let context_length = self.info.context_length;
+        let context_length = self.context_length;
         let prompt_tokens = count(prompt);
         if prompt_tokens >= context_length {
             return Err(EngineError::ContextExceeded {
@@ -245,28 +240,4 @@ impl Sizes {
 /// How many tokens a prompt has.
 pub(crate) fn count(prompt: &[u32]) -> u32 {
     u32::try_from(prompt.len()).unwrap_or(u32::MAX)
-}
-
-fn info(path: &Path, config: &Config, context_length: Option<u32>) -> ModelInfo {
-    let name = if path.is_dir() {
-        path.file_name()
-    } else {
-        path.file_stem()
-    };
-    let changed = path
-        .metadata()
-        .and_then(|metadata| metadata.modified())
-        .unwrap_or(UNIX_EPOCH);
-    ModelInfo {
-        id: name.unwrap_or_default().to_string_lossy().into_owned(),
-        context_length: context_length
-            .unwrap_or(u32::MAX)
-            .min(config.context_length),
-        created: seconds(changed),
-    }
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |duration| duration.as_secs())
 }

@@ -10,10 +10,10 @@ use deja_chat::{ChatRequest, Event};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio_util::codec::LengthDelimitedCodec;
 
-use crate::{EngineError, Limits, ModelInfo};
+use crate::{EngineError, Limits};
 
 /// The version of every message but the hello.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// No frame is longer: it is far above any context, and bounds what a broken peer can cost.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
@@ -48,8 +48,8 @@ pub(crate) enum ToWorker {
 pub(crate) enum FromWorker {
     /// The worker runs.
     Hello { version: u32 },
-    /// The model is loaded.
-    Loaded { model: ModelInfo },
+    /// The model is loaded, and takes so many bytes of memory.
+    Loaded { bytes: u64 },
     /// The model cannot be loaded; the worker ends.
     LoadFailed { error: EngineError },
     /// One step of an answer.

@@ -1,29 +1,55 @@
 //! How an engine is set up.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+
+use crate::{Residency, model_info};
 
 /// What an engine runs, and how.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A `.gguf` file, or a Hugging Face folder (`config.json`, `*.safetensors`, `tokenizer.json`,
-    /// `tokenizer_config.json`).
-    pub model: PathBuf,
-    /// What the model is called, if not after its file or folder.
-    pub name: Option<String>,
+    /// Where the model is.
+    pub model: Source,
+    /// What the model is called.
+    pub name: String,
     /// Tokens that prompt and answer may have together, if fewer than the model's own limit.
     pub context_length: Option<u32>,
     /// Starts a process that calls [`run_worker`](crate::run_worker).
     pub worker: WorkerCommand,
     /// How long a worker may take to load the model.
     pub start_timeout: Duration,
-    /// How long a request waits for a worker that is being started again.
+    /// How long a request waits for a worker that is being started again, for a model that is being
+    /// fetched, or for memory.
     pub patience: Duration,
+    /// How long the model stays loaded without a request, if not for ever.
+    pub idle_timeout: Option<Duration>,
+    /// The memory that the model shares with others.
+    pub residency: Residency,
     /// The most generations that wait or run at once; more are refused.
     pub max_waiting: usize,
     /// What the worker may use.
     pub limits: Limits,
+}
+
+/// Where a model is.
+#[derive(Clone)]
+pub enum Source {
+    /// A `.gguf` file, or a Hugging Face folder (`config.json`, `*.safetensors`, `tokenizer.json`,
+    /// `tokenizer_config.json`).
+    Here(PathBuf),
+    /// Elsewhere: this fetches it before it is loaded for the first time, or says why it cannot. It
+    /// may block.
+    Elsewhere(Arc<dyn Fn() -> Result<PathBuf, String> + Send + Sync>),
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here(path) => formatter.debug_tuple("Here").field(path).finish(),
+            Self::Elsewhere(_) => formatter.write_str("Elsewhere"),
+        }
+    }
 }
 
 /// What a worker may use of the machine.
@@ -59,17 +85,21 @@ impl Default for Limits {
 }
 
 impl Settings {
-    /// The standard settings: the model's own context, two minutes to load it, 30 seconds to
-    /// start another worker, 256 generations at once, and the standard limits.
+    /// The standard settings for a model that is here, called after its file or folder: its own
+    /// context, two minutes to load it, 30 seconds to wait, 256 generations at once, the standard
+    /// limits, and as much memory as it takes, for ever.
     #[must_use]
     pub fn new(model: impl Into<PathBuf>, worker: WorkerCommand) -> Self {
+        let path = model.into();
         Self {
-            model: model.into(),
-            name: None,
+            name: model_info::name(&path),
+            model: Source::Here(path),
             context_length: None,
             worker,
             start_timeout: Duration::from_mins(2),
             patience: Duration::from_secs(30),
+            idle_timeout: None,
+            residency: Residency::default(),
             max_waiting: 256,
             limits: Limits::default(),
         }

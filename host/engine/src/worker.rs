@@ -136,7 +136,7 @@ fn infer(inbox: &Receiver<ToWorker>, mut outbox: Outbox) -> io::Result<()> {
         Err(error) => return outbox.send(&FromWorker::LoadFailed { error }),
     };
     outbox.send(&FromWorker::Loaded {
-        model: model.info().clone(),
+        bytes: memory::active_memory().unwrap_or(0) as u64,
     })?;
     let scheduler = Scheduler::new(&model, limits);
     let mut worker = Worker {

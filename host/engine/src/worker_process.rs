@@ -3,6 +3,7 @@
 use std::{
     io,
     os::{fd::OwnedFd, unix::net::UnixStream as StdUnixStream},
+    path::Path,
     process::Stdio,
     time::Duration,
 };
@@ -16,7 +17,7 @@ use tokio::{
 use tokio_util::codec::{Framed, LengthDelimitedCodec};
 
 use crate::{
-    EngineError, ModelInfo, Settings, WorkerCommand,
+    EngineError, Settings, WorkerCommand,
     protocol::{self, FromWorker, ToWorker},
 };
 
@@ -29,12 +30,12 @@ pub(crate) struct WorkerProcess {
     child: Child,
     link: Link,
     pid: u32,
-    model: ModelInfo,
+    bytes: u64,
 }
 
 impl WorkerProcess {
-    /// Starts a worker and waits until it has loaded the model.
-    pub(crate) async fn start(settings: &Settings) -> Result<Self, EngineError> {
+    /// Starts a worker and waits until it has loaded the model at this place.
+    pub(crate) async fn start(settings: &Settings, model: &Path) -> Result<Self, EngineError> {
         let (mut child, mut link) = spawn(&settings.worker).map_err(|error| {
             let program = settings.worker.program.display();
             EngineError::WorkerStart {
@@ -42,17 +43,17 @@ impl WorkerProcess {
             }
         })?;
         let pid = child.id().unwrap_or_default();
-        let loaded = timeout(settings.start_timeout, link.load(settings))
+        let loaded = timeout(settings.start_timeout, link.load(settings, model))
             .await
             .map_err(|_| EngineError::StartTimeout {
                 timeout: settings.start_timeout,
             })?;
         match loaded {
-            Ok(model) => Ok(Self {
+            Ok(bytes) => Ok(Self {
                 child,
                 link,
                 pid,
-                model,
+                bytes,
             }),
             Err(LoadError::Refused(error)) => Err(error),
             Err(LoadError::Link(error)) => Err(EngineError::WorkerStart {
@@ -65,8 +66,9 @@ impl WorkerProcess {
         self.pid
     }
 
-    pub(crate) fn model(&self) -> &ModelInfo {
-        &self.model
+    /// Bytes of memory that it took once the model was loaded.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Sends one message. An error says that this worker is lost.
@@ -158,8 +160,8 @@ impl Link {
         }
     }
 
-    /// The conversation from the worker's hello to the loaded model.
-    async fn load(&mut self, settings: &Settings) -> Result<ModelInfo, LoadError> {
+    /// The conversation from the worker's hello to the loaded model; how many bytes that takes.
+    async fn load(&mut self, settings: &Settings, model: &Path) -> Result<u64, LoadError> {
         match self.receive().await? {
             FromWorker::Hello {
                 version: protocol::VERSION,
@@ -174,13 +176,13 @@ impl Link {
             }
         }
         self.send(&ToWorker::Load {
-            model: settings.model.clone(),
+            model: model.to_owned(),
             context_length: settings.context_length,
             limits: settings.limits.clone(),
         })
         .await?;
         match self.receive().await? {
-            FromWorker::Loaded { model } => Ok(model),
+            FromWorker::Loaded { bytes } => Ok(bytes),
             FromWorker::LoadFailed { error } => Err(LoadError::Refused(error)),
             other => Err(
                 io::Error::other(format!("it says {other:?} before the model is loaded")).into(),

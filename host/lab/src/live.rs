@@ -98,9 +98,9 @@ pub struct Backend {
 /// The process of the built-in engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
-    /// `running`, `restarting` or `stopped`.
+    /// What it does, like `running`, `unloaded` or `restarting`.
     pub status: String,
-    /// Why it restarts.
+    /// Why it restarts, or could not be started.
     pub reason: Option<String>,
     /// How often it was started again.
     pub restarts: u64,

@@ -44,17 +44,17 @@ fn trace(status: &RecorderStatus) -> Value {
 pub(crate) fn metrics(proxy: &Proxy) -> String {
     let gauges = proxy.cache.gauges();
     let rules = proxy.rules.load();
-    let restarts = rules.backends.iter().filter_map(|routed| {
+    let workers = rules.backends.iter().filter_map(|routed| {
         let Backend::Engine(engine) = &routed.backend else {
             return None;
         };
-        Some((routed.name.clone(), engine.state().restarts.into()))
+        Some((routed.name.clone(), engine.state()))
     });
     proxy.metrics.text(Snapshot {
         in_flight: proxy.metrics.in_flight(),
         gauges,
         plugins: proxy.plugins.load().status(),
-        restarts: restarts.collect(),
+        workers: workers.collect(),
         trace: proxy.recorder.as_ref().map(|recorder| recorder.status()),
         samples: proxy.ledger.samples(&gauges),
     })

@@ -147,17 +147,14 @@ async fn look_up(
         (Place::Metrics, &Method::GET) => Ok(reply::metrics(health::metrics(proxy))),
         (Place::Models, &Method::GET) => {
             let models = models(proxy, request).await?;
-            let models = models
-                .iter()
-                .map(|model| (model.id.as_str(), model.created));
-            Ok(reply::json(openai::models(models).into()))
+            Ok(reply::json(openai::models(&models).into()))
         }
         (Place::Model(name), &Method::GET) => {
             let models = models(proxy, request).await?;
             let model = models.iter().find(|model| model.id == *name);
             let unknown = || Error::UnknownModel(name.clone());
             let model = model.ok_or_else(unknown)?;
-            Ok(reply::json(openai::model(&model.id, model.created).into()))
+            Ok(reply::json(openai::model(model).into()))
         }
         (Place::Nowhere, _) => Err(Error::NotFound {
             method: request.method().clone(),
@@ -170,7 +167,7 @@ async fn look_up(
     }
 }
 
-async fn models(proxy: &Proxy, request: &Request<Incoming>) -> Result<Vec<backend::Model>, Error> {
+async fn models(proxy: &Proxy, request: &Request<Incoming>) -> Result<Vec<openai::Offer>, Error> {
     let rules = proxy.rules.load_full();
     backend::models(&rules.backends, request.headers())
         .await

@@ -25,7 +25,7 @@ pub use completion_request::completion_request;
 pub use completion_stream::CompletionStream;
 pub use delivery::delivery;
 pub use error::{ErrorKind, error, error_frame};
-pub use models::{model, models};
+pub use models::{Offer, model, models};
 pub use texts::{input_texts, texts};
 
 pub(crate) use fold::Fold;

@@ -3,6 +3,19 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+/// A model on offer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Its name.
+    pub id: String,
+    /// When it was made, in seconds since the Unix epoch; 0 where nobody says.
+    pub created: u64,
+    /// Tokens that prompt and answer may have together, where that is known.
+    pub context_length: Option<u32>,
+    /// Whether it is in memory, where that is known.
+    pub loaded: Option<bool>,
+}
+
 #[derive(Serialize)]
 struct Model<'a> {
     id: &'a str,
@@ -12,6 +25,11 @@ struct Model<'a> {
     r#type: &'static str,
     display_name: &'a str,
     created_at: String,
+    /// Not of the APIs; like the next one, left out where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context_length: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    loaded: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -24,29 +42,28 @@ struct List<'a> {
 }
 
 impl<'a> Model<'a> {
-    fn new(id: &'a str, created: u64) -> Self {
-        let seconds = i64::try_from(created).unwrap_or(i64::MAX);
+    fn new(offer: &'a Offer) -> Self {
+        let seconds = i64::try_from(offer.created).unwrap_or(i64::MAX);
         Self {
-            id,
+            id: &offer.id,
             object: "model",
-            created,
+            created: offer.created,
             owned_by: "deja",
             r#type: "model",
-            display_name: id,
+            display_name: &offer.id,
             created_at: Timestamp::from_second(seconds)
                 .unwrap_or(Timestamp::MAX)
                 .to_string(),
+            context_length: offer.context_length,
+            loaded: offer.loaded,
         }
     }
 }
 
-/// The list of models, each with its id and the time of its creation in seconds since the epoch.
+/// The list of models.
 #[must_use]
-pub fn models<'a>(models: impl IntoIterator<Item = (&'a str, u64)>) -> String {
-    let data: Vec<_> = models
-        .into_iter()
-        .map(|(id, created)| Model::new(id, created))
-        .collect();
+pub fn models(offers: &[Offer]) -> String {
+    let data: Vec<_> = offers.iter().map(Model::new).collect();
     super::json(&List {
         object: "list",
         has_more: false,
@@ -56,10 +73,10 @@ pub fn models<'a>(models: impl IntoIterator<Item = (&'a str, u64)>) -> String {
     })
 }
 
-/// One model: its id and the time of its creation in seconds since the epoch.
+/// One model.
 #[must_use]
-pub fn model(id: &str, created: u64) -> String {
-    super::json(&Model::new(id, created))
+pub fn model(offer: &Offer) -> String {
+    super::json(&Model::new(offer))
 }
 
 #[cfg(test)]
@@ -74,7 +91,20 @@ mod tests {
 
     #[test]
     fn a_list_speaks_both_dialects() {
-        let list = parsed(&models([("a", 1_700_000_000), ("b", 0)]));
+        let offer = |id: &str, created| Offer {
+            id: id.to_owned(),
+            created,
+            ..Offer::default()
+        };
+        let loaded = Offer {
+            context_length: Some(2048),
+            loaded: Some(true),
+            ..offer("a", 1_700_000_000)
+        };
+        let list = parsed(&models(&[loaded, offer("b", 0)]));
+        assert_eq!(list["data"][0]["context_length"], 2048);
+        assert_eq!(list["data"][0]["loaded"], true);
+        assert_eq!(list["data"][1].get("loaded"), None);
         assert_eq!(list["object"], "list");
         assert_eq!(list["data"][0]["created"], 1_700_000_000);
         assert_eq!(list["data"][0]["created_at"], "2023-11-14T22:13:20Z");
@@ -84,11 +114,11 @@ mod tests {
             (&list["first_id"], &list["last_id"]),
             (&json!("a"), &json!("b"))
         );
-        assert_eq!(list["data"][1], parsed(&model("b", 0)));
+        assert_eq!(list["data"][1], parsed(&model(&offer("b", 0))));
     }
 
     #[test]
     fn an_empty_list_has_no_first_model() {
-        assert_eq!(parsed(&models([]))["first_id"], Value::Null);
+        assert_eq!(parsed(&models(&[]))["first_id"], Value::Null);
     }
 }

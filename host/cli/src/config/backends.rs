@@ -56,8 +56,35 @@ pub(crate) struct ModelSettings {
     pub(crate) start_timeout: Duration,
     /// Generations that may wait or run at once.
     pub(crate) max_waiting: usize,
+    /// When the model is loaded.
+    pub(crate) load: Load,
+    /// How long the model stays loaded without a request, if not for ever.
+    pub(crate) idle_timeout: Option<Duration>,
+    /// How long a request waits for a worker, for a model on its way, or for memory.
+    pub(crate) patience: Duration,
     /// What its worker may use.
     pub(crate) limits: Limits,
+}
+
+/// When a model is loaded for the first time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Load {
+    /// When the server starts, which fails if it cannot be loaded.
+    Start,
+    /// When somebody asks for it.
+    Demand,
+}
+
+impl Setting for Load {
+    const EXPECTED: &'static str = "\"start\" or \"demand\"";
+
+    fn read(value: &toml::de::DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "start" => Some(Self::Start),
+            "demand" => Some(Self::Demand),
+            _ => None,
+        }
+    }
 }
 
 impl BackendKind {
@@ -146,6 +173,9 @@ fn model(section: &mut Section<'_>, folder: &Path) -> ModelSettings {
         context_length: section.optional("context_length"),
         start_timeout: section.get("start_timeout", standard.start_timeout),
         max_waiting: count(section.get("max_waiting", standard.max_waiting as u64)),
+        load: section.get("load", standard.load),
+        idle_timeout: section.optional("idle_timeout"),
+        patience: section.get("patience", standard.patience),
         limits: limits(section),
     }
 }
@@ -204,6 +234,9 @@ impl Default for ModelSettings {
             context_length: None,
             start_timeout: Duration::from_mins(2),
             max_waiting: 256,
+            load: Load::Start,
+            idle_timeout: None,
+            patience: Duration::from_secs(30),
             limits: Limits::default(),
         }
     }

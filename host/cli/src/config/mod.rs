@@ -19,7 +19,7 @@ use deja_trace::RecorderSettings;
 use serde_json::Value;
 use toml::de::DeTable;
 
-pub(crate) use backends::{BackendKind, BackendSettings, ModelSettings, ModelSource};
+pub(crate) use backends::{BackendKind, BackendSettings, Load, ModelSettings, ModelSource};
 use reader::{Mistake, Mistakes, Section};
 use value::{Setting, bytes};
 
@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) cache: CacheLimits,
     pub(crate) plugins: PluginSettings,
     pub(crate) backends: Vec<BackendSettings>,
+    /// Bytes that the weights of all loaded models may take, if there is a limit.
+    pub(crate) model_bytes: Option<u64>,
     pub(crate) log: LogFormat,
     /// None where traffic is not recorded.
     pub(crate) trace: Option<RecorderSettings>,
@@ -130,7 +132,10 @@ impl Config {
                 .any(|engine| engine == model)
         };
         let engines = other.backends.iter().map(|backend| &backend.kind);
-        let all_run = engines.filter_map(BackendKind::engine).all(runs);
+        let mut at_start = engines
+            .filter_map(BackendKind::engine)
+            .filter(|engine| engine.load == Load::Start);
+        let all_run = at_start.all(runs);
         let (ours, theirs) = (&self.server, &other.server);
         let settings = [
             ("server.listen", ours.listen == theirs.listen),
@@ -156,7 +161,7 @@ impl Config {
             ),
             ("log.format", self.log == other.log),
             ("trace", self.trace == other.trace),
-            ("backend (kind = \"mlx\")", all_run),
+            ("backend (kind = \"mlx\", load = \"start\")", all_run),
         ];
         settings
             .into_iter()
@@ -198,6 +203,12 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
 
     let backends = backends::backends(&mut file, folder);
 
+    let mut section = file.section("models");
+    let model_bytes = section
+        .optional("max_bytes")
+        .map(|size: ByteSize| size.as_u64());
+    section.finish();
+
     let mut section = file.section("plugins");
     let dir = folder.join(section.get("dir", PathBuf::from("plugins")));
     let cache_dir = section
@@ -232,6 +243,7 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
         cache,
         plugins,
         backends,
+        model_bytes,
         log,
         trace,
     }
@@ -458,6 +470,22 @@ mod tests {
             wired_bytes: Some(5 << 20),
         };
         assert_eq!(model.limits, limits);
+    }
+
+    #[test]
+    fn when_models_are_loaded_can_be_set() {
+        let text = "[[backend]]\nkind = \"mlx\"\nload = \"demand\"\nidle_timeout = \"10min\"\n\
+                    patience = \"5s\"\n[models]\nmax_bytes = \"1GiB\"\n";
+        let config = parse(text).expect("it is right");
+        let model = config.backends[0].kind.engine().expect("it is the engine");
+        assert_eq!(model.load, Load::Demand);
+        let times = (model.idle_timeout, model.patience);
+        let set = (Some(Duration::from_mins(10)), Duration::from_secs(5));
+        assert_eq!(times, set);
+        assert_eq!(config.model_bytes, Some(1 << 30));
+        assert_eq!(Config::standard().model_bytes, None);
+        // Nothing waits for what is loaded later.
+        assert_eq!(Config::standard().needs_restart(&config), [""; 0]);
     }
 
     #[test]

@@ -11,14 +11,28 @@ use std::{
 use mlx_rs::Array;
 use serde::Deserialize;
 
-use super::{DeviceKind, Loaded, weights::Weights};
+use super::{DeviceKind, Loaded, Outline, weights::Weights};
 use crate::{
     EngineError,
     template::{ChatTemplate, SpecialTokens},
     tokenizer::Tokenizer,
 };
 use config::{OneOrMore, RawConfig};
-use files::{check_safetensors, json, json_if_there, text_if_there};
+use files::{check_safetensors, json, json_if_there, length, text_if_there};
+
+/// Reads what `config.json` and the sizes of the safetensors tell.
+pub(super) fn outline(folder: &Path) -> Result<Outline, EngineError> {
+    let config_path = folder.join("config.json");
+    let raw: RawConfig = json(&config_path)?;
+    let shards = shards(folder)?;
+    Ok(Outline {
+        context_length: raw.resolve(&config_path)?.context_length,
+        file_bytes: shards
+            .iter()
+            .map(|shard| length(shard))
+            .sum::<Result<_, _>>()?,
+    })
+}
 
 /// Loads a folder of `config.json`, `tokenizer.json`, `tokenizer_config.json` and safetensors.
 pub(super) fn load(folder: &Path) -> Result<Loaded, EngineError> {

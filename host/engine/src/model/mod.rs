@@ -33,8 +33,37 @@ pub(crate) struct Loaded {
     pub(crate) end_tokens: HashSet<u32>,
 }
 
+/// What a model's files tell without their weights.
+pub(crate) struct Outline {
+    /// In tokens.
+    pub(crate) context_length: u32,
+    /// Bytes of the weights, as the files have them.
+    pub(crate) file_bytes: u64,
+}
+
+/// The forms that a model's files can have.
+enum Form {
+    HuggingFace,
+    Gguf,
+}
+
 /// Loads a `.gguf` file or a Hugging Face folder.
 pub(crate) fn load(path: &Path) -> Result<Loaded, EngineError> {
+    match form(path)? {
+        Form::HuggingFace => hugging_face::load(path),
+        Form::Gguf => gguf::load(path),
+    }
+}
+
+/// Reads what the files tell, without MLX.
+pub(crate) fn outline(path: &Path) -> Result<Outline, EngineError> {
+    match form(path)? {
+        Form::HuggingFace => hugging_face::outline(path),
+        Form::Gguf => gguf::outline(path),
+    }
+}
+
+fn form(path: &Path) -> Result<Form, EngineError> {
     let metadata = std::fs::metadata(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => EngineError::ModelNotFound {
             path: path.to_owned(),
@@ -45,12 +74,12 @@ pub(crate) fn load(path: &Path) -> Result<Loaded, EngineError> {
         },
     })?;
     if metadata.is_dir() {
-        hugging_face::load(path)
+        Ok(Form::HuggingFace)
     } else if path
         .extension()
         .is_some_and(|extension| extension == "gguf")
     {
-        gguf::load(path)
+        Ok(Form::Gguf)
     } else {
         let reason = "neither a .gguf file nor a Hugging Face folder".to_owned();
         Err(EngineError::UnsupportedModel {

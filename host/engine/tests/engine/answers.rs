@@ -80,7 +80,8 @@ async fn the_end_of_the_context_ends_the_text_and_refuses_a_prompt() {
     let mut settings = Settings::new(model(), worker());
     settings.context_length = Some(40);
     let engine = Engine::start(settings).await.expect("the engine starts");
-    assert_eq!(engine.model().context_length, 40);
+    let info = engine.info().expect("its files are here");
+    assert_eq!(info.context_length, 40);
     let full = answer(&engine, request("What is the capital of France?"))
         .await
         .expect("answers");

@@ -8,6 +8,7 @@ mod calls;
 mod parity;
 mod prefixes;
 mod prompts;
+mod residency;
 mod sampling;
 mod scoring;
 mod support;

@@ -18,7 +18,7 @@ use crate::support::{answer, finish, model, request, start, story, worker};
 
 fn pid(engine: &Engine) -> u32 {
     match engine.state().status {
-        WorkerStatus::Running { pid } => pid,
+        WorkerStatus::Running { pid, .. } => pid,
         other => panic!("the worker does not run: {other:?}"),
     }
 }

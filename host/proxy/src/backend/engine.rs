@@ -23,7 +23,7 @@ pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source
         translation,
     } = order;
     let model = request.model.clone();
-    let model = model.unwrap_or_else(|| engine.model().id.clone());
+    let model = model.unwrap_or_else(|| engine.name().to_owned());
     let events = EngineEvents {
         generation: engine.generate(request),
         reply: if endpoint == Endpoint::Completions {

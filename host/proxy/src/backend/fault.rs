@@ -94,7 +94,10 @@ impl FetchError {
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Engine(
-                EngineError::WorkerUnavailable { retry_after } | EngineError::Busy { retry_after },
+                EngineError::WorkerUnavailable { retry_after }
+                | EngineError::ModelOnItsWay { retry_after }
+                | EngineError::ModelsInUse { retry_after }
+                | EngineError::Busy { retry_after },
             ) => Some(*retry_after),
             Self::Engine(error) if error.is_retryable() => Some(Duration::from_secs(1)),
             _ => None,
@@ -123,6 +126,10 @@ impl FetchError {
             Self::Engine(EngineError::WorkerLost { .. }) => Some("worker_lost"),
             Self::Engine(EngineError::WorkerUnavailable { .. }) => Some("worker_unavailable"),
             Self::Engine(EngineError::Busy { .. }) => Some("engine_busy"),
+            Self::Engine(EngineError::ModelOnItsWay { .. }) => Some("model_on_its_way"),
+            Self::Engine(EngineError::ModelNotFetched { .. }) => Some("model_not_fetched"),
+            Self::Engine(EngineError::ModelsInUse { .. }) => Some("models_in_use"),
+            Self::Engine(EngineError::ModelTooLarge { .. }) => Some("model_too_large"),
             Self::Engine(_) | Self::Refused(_) => None,
             Self::Unreachable { .. } => Some("backend_unreachable"),
             Self::Silent { .. } => Some("backend_silent"),

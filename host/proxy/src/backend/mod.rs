@@ -13,13 +13,13 @@ mod upstream;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use deja_engine::{Engine, WorkerStatus};
+use deja_engine::Engine;
 use hyper::HeaderMap;
 use serde_json::{Value, json};
 
 pub(crate) use fault::{FetchError, Refusal};
 pub(crate) use frames::Frames;
-pub(crate) use models::{Model, models};
+pub(crate) use models::models;
 pub(crate) use order::Order;
 pub(crate) use routes::Route;
 pub use routes::{Backends, Pattern, PatternError, Routed};
@@ -71,7 +71,7 @@ impl Backend {
     /// What it is, besides its name: answers of another one are another's.
     pub(crate) fn identity(&self) -> String {
         match self {
-            Self::Engine(engine) => format!("mlx {}", engine.model().id),
+            Self::Engine(engine) => format!("mlx {}", engine.name()),
             Self::Upstream(upstream) => upstream.identity(),
         }
     }
@@ -80,11 +80,12 @@ impl Backend {
     pub(crate) fn health(&self) -> Value {
         match self {
             Self::Engine(engine) => {
-                let model = engine.model();
+                let info = engine.info();
                 json!({
                     "kind": "mlx",
-                    "model": model.id,
-                    "context_length": model.context_length,
+                    "model": engine.name(),
+                    "context_length": info.map(|info| info.context_length),
+                    "file_bytes": info.map(|info| info.file_bytes),
                     "worker": engine.state(),
                 })
             }
@@ -92,10 +93,18 @@ impl Backend {
         }
     }
 
+    /// The one model that it runs, if it runs one itself.
+    pub(crate) fn own_model(&self) -> Option<&str> {
+        match self {
+            Self::Engine(engine) => Some(engine.name()),
+            Self::Upstream(_) => None,
+        }
+    }
+
     /// Whether it can answer now, as far as that is known without asking it.
     pub(crate) fn is_well(&self) -> bool {
         match self {
-            Self::Engine(engine) => matches!(engine.state().status, WorkerStatus::Running { .. }),
+            Self::Engine(engine) => engine.state().status.is_well(),
             Self::Upstream(_) => true,
         }
     }

@@ -1,25 +1,18 @@
 //! Which models there are.
 
+use deja_chat::openai::Offer;
 use hyper::HeaderMap;
 use serde_json::Value;
 use tracing::warn;
 
 use super::{Backend, Backends, FetchError, Routed};
 
-/// A model that can be asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Model {
-    pub(crate) id: String,
-    /// When it was made, in seconds since the Unix epoch; 0 where nobody says.
-    pub(crate) created: u64,
-}
-
 /// The models of all backends that can be asked. One that fails is passed over, unless all do.
 pub(crate) async fn models(
     backends: &Backends,
     client: &HeaderMap,
-) -> Result<Vec<Model>, FetchError> {
-    let mut models: Vec<Model> = Vec::new();
+) -> Result<Vec<Offer>, FetchError> {
+    let mut models: Vec<Offer> = Vec::new();
     let mut failure = None;
     let mut answered = false;
     for routed in backends.iter() {
@@ -44,13 +37,15 @@ pub(crate) async fn models(
     }
 }
 
-async fn of(routed: &Routed, client: &HeaderMap) -> Result<Vec<Model>, FetchError> {
+async fn of(routed: &Routed, client: &HeaderMap) -> Result<Vec<Offer>, FetchError> {
     let own = match &routed.backend {
         Backend::Engine(engine) => {
-            let model = engine.model();
-            vec![Model {
-                id: model.id.clone(),
-                created: model.created,
+            let info = engine.info();
+            vec![Offer {
+                id: engine.name().to_owned(),
+                created: info.map_or(0, |info| info.created),
+                context_length: info.map(|info| info.context_length),
+                loaded: Some(engine.state().status.is_loaded()),
             }]
         }
         Backend::Upstream(upstream) => {
@@ -58,9 +53,9 @@ async fn of(routed: &Routed, client: &HeaderMap) -> Result<Vec<Model>, FetchErro
             listed(&list)
         }
     };
-    let aliases = routed.alias_names().map(|name| Model {
+    let aliases = routed.alias_names().map(|name| Offer {
         id: name.to_owned(),
-        created: 0,
+        ..Offer::default()
     });
     let own = own
         .into_iter()
@@ -69,12 +64,13 @@ async fn of(routed: &Routed, client: &HeaderMap) -> Result<Vec<Model>, FetchErro
 }
 
 /// The models of a list in either API's shape.
-fn listed(list: &Value) -> Vec<Model> {
+fn listed(list: &Value) -> Vec<Offer> {
     let data = list.get("data").and_then(Value::as_array);
     let model = |entry: &Value| {
-        Some(Model {
+        Some(Offer {
             id: entry.get("id")?.as_str()?.to_owned(),
             created: entry.get("created").and_then(Value::as_u64).unwrap_or(0),
+            ..Offer::default()
         })
     };
     data.into_iter().flatten().filter_map(model).collect()

@@ -100,6 +100,11 @@ impl Routed {
         self.models.iter().any(|pattern| pattern.matches(model))
     }
 
+    /// Whether this is the very name of the model that it runs.
+    fn is_own_model(&self, asked: &str) -> bool {
+        self.backend.own_model() == Some(asked) && self.answers_for(asked)
+    }
+
     fn resolve(&self, asked: &str) -> Option<String> {
         let alias = self
             .aliases
@@ -119,13 +124,20 @@ impl Backends {
         Self(backends.into_iter().collect())
     }
 
-    /// The way to the first that answers for this model. Whoever names none gets the first.
+    /// The way to the one that runs this very model, or else to the first that answers for it.
+    /// Whoever names none gets the first.
     pub(crate) fn route(&self, asked: &str) -> Option<Route> {
         if asked.is_empty() {
             let to = self.0.first()?.clone();
             return Some(Route {
                 to,
                 model: String::new(),
+            });
+        }
+        if let Some(to) = self.0.iter().find(|to| to.is_own_model(asked)) {
+            return Some(Route {
+                to: to.clone(),
+                model: asked.to_owned(),
             });
         }
         self.0.iter().find_map(|to| {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::atomic::AtomicU64};
 
 use deja_cache::{Gauges, Sample};
+use deja_engine::WorkerState;
 use deja_policy::{BreakerState, PluginStatus};
 use deja_trace::RecorderStatus;
 use prometheus_client::{
@@ -17,7 +18,7 @@ use prometheus_client::{
 };
 
 /// Names that are the host's own. A stats component cannot speak for it.
-const RESERVED: [&str; 16] = [
+const RESERVED: [&str; 17] = [
     "deja_requests",
     "deja_request_duration_seconds",
     "deja_time_to_first_token_seconds",
@@ -32,6 +33,7 @@ const RESERVED: [&str; 16] = [
     "deja_plugin_rejected",
     "deja_plugin_seconds",
     "deja_worker_restarts",
+    "deja_model_loaded",
     "deja_trace_records",
     "deja_trace_records_dropped",
 ];
@@ -41,8 +43,8 @@ pub(crate) struct Snapshot {
     pub(crate) in_flight: usize,
     pub(crate) gauges: Gauges,
     pub(crate) plugins: Vec<PluginStatus>,
-    /// How often each backend's worker was started again.
-    pub(crate) restarts: Vec<(String, u64)>,
+    /// How each backend's worker is doing.
+    pub(crate) workers: Vec<(String, WorkerState)>,
     /// How the recording goes, where traffic is recorded.
     pub(crate) trace: Option<RecorderStatus>,
     /// What the stats component tells.
@@ -86,21 +88,33 @@ impl Snapshot {
         evictions.inc_by(self.gauges.evictions);
         registry.register("cache_evictions", "Answers that had to leave", evictions);
         register_plugins(registry, self.plugins);
-        let restarts = Family::<BackendLabel, Counter>::default();
-        for (backend, count) in self.restarts {
-            let label = BackendLabel { backend };
-            restarts.get_or_create(&label).inc_by(count);
-        }
-        registry.register(
-            "worker_restarts",
-            "Times a worker was started again",
-            restarts,
-        );
+        register_workers(registry, self.workers);
         if let Some(status) = &self.trace {
             register_trace(registry, status);
         }
         Samples::new(self.samples)
     }
+}
+
+fn register_workers(registry: &mut Registry, workers: Vec<(String, WorkerState)>) {
+    let restarts = Family::<BackendLabel, Counter>::default();
+    let loaded = Family::<BackendLabel, Gauge>::default();
+    for (backend, state) in workers {
+        let label = BackendLabel { backend };
+        restarts.get_or_create(&label).inc_by(state.restarts.into());
+        let is_loaded = state.status.is_loaded();
+        loaded.get_or_create(&label).inc_by(is_loaded.into());
+    }
+    registry.register(
+        "worker_restarts",
+        "Times a worker was started again",
+        restarts,
+    );
+    registry.register(
+        "model_loaded",
+        "Whether a backend's model is in memory",
+        loaded,
+    );
 }
 
 fn register_trace(registry: &mut Registry, status: &RecorderStatus) {
@@ -226,6 +240,8 @@ impl Collector for Samples {
 
 #[cfg(test)]
 mod tests {
+    use deja_engine::WorkerStatus;
+
     use super::*;
     use crate::metrics::Metrics;
 
@@ -238,11 +254,15 @@ mod tests {
     }
 
     fn text(samples: Vec<Sample>) -> String {
+        let worker = WorkerState {
+            status: WorkerStatus::Unloaded,
+            restarts: 2,
+        };
         Metrics::new().text(Snapshot {
             in_flight: 3,
             gauges: Gauges::default(),
             plugins: Vec::new(),
-            restarts: vec![("mlx".to_owned(), 2)],
+            workers: vec![("mlx".to_owned(), worker)],
             trace: None,
             samples,
         })
@@ -258,6 +278,7 @@ mod tests {
         for line in [
             "deja_requests_in_flight 3",
             "deja_worker_restarts_total{backend=\"mlx\"} 2",
+            "deja_model_loaded{backend=\"mlx\"} 0",
             "# TYPE my_hits counter",
             "my_hits_total{outcome=\"a\\\"b\"} 2.0",
             "my_hits_total{outcome=\"c\"} 3.0",

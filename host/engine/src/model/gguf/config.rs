@@ -73,10 +73,14 @@ pub(super) fn read(
         norm_epsilon: metadata.float(&metadata.own("attention.layer_norm_rms_epsilon")?)?,
         rope: rope(metadata, rope_factors)?,
         tied_embeddings: !is_untied,
-        context_length: metadata.integer(&metadata.own("context_length")?)?,
+        context_length: context_length(metadata)?,
     };
     config.check().map_err(|reason| metadata.broken(reason))?;
     Ok(config)
+}
+
+pub(super) fn context_length(metadata: &Metadata) -> Result<u32, EngineError> {
+    metadata.integer(&metadata.own("context_length")?)
 }
 
 fn feed_forward(

@@ -36,6 +36,13 @@ impl Metadata {
         }
     }
 
+    /// The length of the file.
+    pub(super) fn file_bytes(&self) -> Result<u64, EngineError> {
+        let file = self.path.metadata();
+        file.map(|file| file.len())
+            .map_err(|error| self.broken(error.to_string()))
+    }
+
     /// The key of a setting of this model's architecture.
     pub(super) fn own(&self, name: &str) -> Result<String, EngineError> {
         Ok(format!("{}.{name}", self.text("general.architecture")?))

@@ -9,9 +9,19 @@ use std::path::Path;
 
 pub(crate) use metadata::Metadata;
 
-use super::{DeviceKind, Loaded, weights::Weights};
+use super::{DeviceKind, Loaded, Outline, weights::Weights};
 use crate::{EngineError, template::ChatTemplate, tokenizer};
 use config::Architecture;
+
+/// Reads what a `.gguf` file tells without its weights.
+pub(super) fn outline(path: &Path) -> Result<Outline, EngineError> {
+    let metadata = Metadata::read(path)?;
+    Architecture::read(&metadata)?;
+    Ok(Outline {
+        context_length: config::context_length(&metadata)?,
+        file_bytes: metadata.file_bytes()?,
+    })
+}
 
 /// Loads a `.gguf` file.
 pub(super) fn load(path: &Path) -> Result<Loaded, EngineError> {

@@ -35,6 +35,15 @@ pub(super) fn text_if_there(path: &Path) -> Result<Option<String>, EngineError> 
     }
 }
 
+/// The length of a file, in bytes.
+pub(super) fn length(path: &Path) -> Result<u64, EngineError> {
+    match path.metadata() {
+        Ok(metadata) => Ok(metadata.len()),
+        Err(error) if error.kind() == ErrorKind::NotFound => Err(broken(path, "it is missing")),
+        Err(error) => Err(broken(path, error.to_string())),
+    }
+}
+
 /// Whether a safetensors file has a sound header and all the data that it tells of.
 pub(super) fn check_safetensors(path: &Path) -> Result<(), EngineError> {
     let mut file = File::open(path).map_err(|error| match error.kind() {
