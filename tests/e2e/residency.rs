@@ -77,7 +77,14 @@ async fn a_model_is_loaded_for_a_miss_and_makes_room_for_another() {
     has_answered(deja.chat(&two).await, "fwd=miss; stored").await;
     assert_eq!(loaded(&deja).await, json!({"one": false, "two": true}));
     assert_eq!(workers(&deja).await, ["unloaded", "running"]);
-    assert_eq!(deja.sample("deja_model_loaded{").await, 1.0);
+    let metrics = deja.get("/metrics").await.text().await;
+    let metrics = metrics.expect("the metrics come");
+    for line in [
+        "deja_model_loaded{backend=\"one\"} 0",
+        "deja_model_loaded{backend=\"two\"} 1",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{metrics}");
+    }
 
     has_answered(deja.chat(&one).await, "hit").await;
     assert_eq!(workers(&deja).await, ["unloaded", "running"]);
