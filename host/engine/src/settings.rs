@@ -60,7 +60,8 @@ pub struct Limits {
     /// Bytes of keys and values of the answers in the making. Those that began last are set back
     /// when there are more.
     pub kv_bytes: usize,
-    /// Bytes of keys and values that are kept for requests that begin like earlier ones.
+    /// Bytes of keys and values that are kept for requests that begin like earlier ones; none are
+    /// with 0.
     pub prefix_cache_bytes: usize,
     /// Bytes that MLX may take in all before it waits for what it computes, if not its own limit.
     pub memory_bytes: Option<usize>,

@@ -13,7 +13,7 @@ use crate::hub;
 
 use super::{
     reader::Section,
-    value::{Alias, Setting, bytes, count},
+    value::{Alias, Setting, SizeOrOff, bytes, count},
 };
 
 /// The model that is meant by `"default"`, below the folder of models.
@@ -183,11 +183,11 @@ fn model(section: &mut Section<'_>, folder: &Path) -> ModelSettings {
 fn limits(section: &mut Section<'_>) -> Limits {
     let standard = Limits::default();
     let size = |bytes: usize| ByteSize::b(bytes as u64);
-    let kept = size(standard.prefix_cache_bytes);
+    let kept = SizeOrOff(size(standard.prefix_cache_bytes));
     Limits {
         max_running: count(section.get("max_running", standard.max_running as u64)),
         kv_bytes: bytes(section.get("kv_bytes", size(standard.kv_bytes))),
-        prefix_cache_bytes: bytes(section.get("prefix_cache_bytes", kept)),
+        prefix_cache_bytes: bytes(section.get("prefix_cache_bytes", kept).0),
         memory_bytes: section.optional("memory_bytes").map(bytes),
         spare_bytes: section.optional("spare_bytes").map(bytes),
         wired_bytes: section.optional("wired_bytes").map(bytes),

@@ -489,6 +489,23 @@ mod tests {
     }
 
     #[test]
+    fn only_the_prefix_cache_can_be_turned_off_by_its_size() {
+        let engine = |setting: &str| parse(&format!("[[backend]]\nkind = \"mlx\"\n{setting}\n"));
+        for zero in ["0", "\"0\"", "\"0MiB\""] {
+            let config = engine(&format!("prefix_cache_bytes = {zero}")).expect("it is right");
+            let model = config.backends[0].kind.engine().expect("it is the engine");
+            assert_eq!(model.limits.prefix_cache_bytes, 0);
+        }
+        for wrong in [
+            "kv_bytes = 0",
+            "memory_bytes = \"0\"",
+            "prefix_cache_bytes = -1",
+        ] {
+            assert!(engine(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn how_plugins_are_kept_and_left_alone_can_be_set() {
         let text = "[plugins]\ncache_dir = \"compiled\"\nmax_failures = 3\n\
                     first_pause = \"1s\"\nlongest_pause = \"2s\"\n";

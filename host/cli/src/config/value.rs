@@ -73,6 +73,23 @@ impl Setting for ByteSize {
     }
 }
 
+/// A size that may be 0, which turns off what it is the size of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SizeOrOff(pub(crate) ByteSize);
+
+impl Setting for SizeOrOff {
+    const EXPECTED: &'static str = "a size, like \"64MiB\" or 0, or a number of bytes";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let is_zero = |size: &ByteSize| size.as_u64() == 0;
+        let zero = match value.as_str() {
+            Some(text) => text.parse().ok().filter(is_zero),
+            None => (value.as_integer()?.as_str() == "0").then_some(ByteSize::b(0)),
+        };
+        zero.or_else(|| ByteSize::read(value)).map(Self)
+    }
+}
+
 impl Setting for Duration {
     const EXPECTED: &'static str = "a time above 0, like \"90s\" or \"24h\"";
 
