@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use deja_chat::{Candidate, Delta, FinishReason, TokenLogprob};
 
 use crate::{
-    EngineError,
     batch::Token,
     output::OutputParser,
     sampler::{Likelihood, Scored},
@@ -48,27 +47,25 @@ impl<'a> Answer<'a> {
     }
 
     /// Goes on by a token.
-    pub(crate) fn push(&mut self, token: Token) -> Result<Addition, EngineError> {
+    pub(crate) fn push(&mut self, token: Token) -> Addition {
         if self.end_tokens.contains(&token.id) {
             return self.finish(String::new(), FinishReason::Stop);
         }
         if let Some(likelihood) = token.likelihood {
             self.logprobs.push(logprob(self.tokenizer, likelihood));
         }
-        let Piece { text, stopped_at } = self.text.push(token.id)?;
+        let Piece { text, stopped_at } = self.text.push(token.id);
         match stopped_at {
-            Some(stop) => Ok(self.add(&text, Some(FinishReason::StopString(stop)))),
+            Some(stop) => self.add(&text, Some(FinishReason::StopString(stop))),
             None if token.is_last => self.finish(text, FinishReason::Length),
-            None => Ok(self.add(&text, None)),
+            None => self.add(&text, None),
         }
     }
 
     /// Adds this text and what was held back.
-    fn finish(&mut self, mut text: String, finish: FinishReason) -> Result<Addition, EngineError> {
-        let last = self.text.finish()?;
-        text.push_str(&last.text);
-        let finish = last.stopped_at.map_or(finish, FinishReason::StopString);
-        Ok(self.add(&text, Some(finish)))
+    fn finish(&mut self, mut text: String, finish: FinishReason) -> Addition {
+        text.push_str(&self.text.finish());
+        self.add(&text, Some(finish))
     }
 
     fn add(&mut self, text: &str, finish: Option<FinishReason>) -> Addition {

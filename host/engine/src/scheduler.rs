@@ -199,7 +199,7 @@ impl<'a> Scheduler<'a> {
                 tracing::debug!(id, choice, processed, total, "reading a prompt");
                 progress(choice, processed, total)
             }
-            Output::Token(token) => request.push(choice, token)?,
+            Output::Token(token) => request.push(choice, token),
             Output::Failed(error) => return Err(error),
         };
         if !request.answers.contains_key(&choice) {
@@ -221,11 +221,11 @@ impl Request<'_> {
     }
 
     /// An answer goes on by a token.
-    fn push(&mut self, choice: u32, token: Token) -> Result<Vec<Event>, EngineError> {
+    fn push(&mut self, choice: u32, token: Token) -> Vec<Event> {
         let Some(answer) = self.answers.get_mut(&choice) else {
-            return Ok(Vec::new());
+            return Vec::new();
         };
-        let Addition { deltas, finish } = answer.push(token)?;
+        let Addition { deltas, finish } = answer.push(token);
         self.usage.completion_tokens += 1;
         let deltas = deltas.into_iter();
         let mut events: Vec<_> = deltas.map(|added| delta(choice, added)).collect();
@@ -236,7 +236,7 @@ impl Request<'_> {
                 events.push(Event::End { usage: self.usage });
             }
         }
-        Ok(events)
+        events
     }
 }
 

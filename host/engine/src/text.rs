@@ -1,13 +1,11 @@
 //! From tokens, one by one, to pieces of text that can be sent.
 
+use std::mem;
+
 use crate::{
-    EngineError,
     output::{MARKERS, longest_beginning},
     tokenizer::Tokenizer,
 };
-
-/// What a decoder makes of a token that is not whole text yet.
-const REPLACEMENT: char = '\u{FFFD}';
 
 /// Turns tokens into text, holding back what later tokens may change: parts of characters, and
 /// text that may be the beginning of a stop string.
@@ -34,66 +32,65 @@ impl<'a> TextStream<'a> {
     }
 
     /// What this token makes certain.
-    pub(crate) fn push(&mut self, token: u32) -> Result<Piece, EngineError> {
-        Ok(self.stops.push(&self.detokenizer.push(token)?))
+    pub(crate) fn push(&mut self, token: u32) -> Piece {
+        self.stops.push(&self.detokenizer.push(token))
     }
 
     /// All that was held back and is whole, for no token follows.
-    pub(crate) fn finish(&mut self) -> Result<Piece, EngineError> {
-        let mut piece = self.stops.push(&self.detokenizer.finish()?);
-        if piece.stopped_at.is_none() {
-            piece.text.push_str(&self.stops.finish());
-        }
-        Ok(piece)
+    pub(crate) fn finish(&mut self) -> String {
+        self.stops.finish()
     }
 }
 
-/// Decodes a growing list of tokens piece by piece.
+/// Turns a growing list of tokens into text by their bytes. A character that they only begin is held
+/// back; those that no character has become U+FFFD, as in [`String::from_utf8_lossy`].
 ///
-/// A token's text can depend on its neighbours, so a few tokens are decoded again, with and without
-/// the new one, and the difference is the new text. The method is that of Hugging Face's text
-/// generation inference (`decode_token` in `server/text_generation_server/models/model.py`).
+/// Decoding some tokens again with each new one, as Hugging Face's servers do, would not do: where
+/// single bytes have tokens, a broken one changes what comes of the whole ones before it.
 struct Detokenizer<'a> {
     tokenizer: &'a Tokenizer,
-    /// The tokens of the last piece, then those that are no whole text yet.
-    tokens: Vec<u32>,
-    /// How many of them belong to the last piece.
-    given: usize,
+    /// The beginning of a character.
+    held: Vec<u8>,
+    /// Whether a space that comes now is the one that the tokeniser puts before a text.
+    drops_space: bool,
 }
 
 impl<'a> Detokenizer<'a> {
     fn new(tokenizer: &'a Tokenizer) -> Self {
         Self {
             tokenizer,
-            tokens: Vec::new(),
-            given: 0,
+            held: Vec::new(),
+            drops_space: tokenizer.drops_first_space(),
         }
     }
 
-    fn push(&mut self, token: u32) -> Result<String, EngineError> {
+    fn push(&mut self, token: u32) -> String {
         let special = self.tokenizer.special(token);
         if special.is_some_and(|name| !MARKERS.contains(&name)) {
-            return Ok(String::new());
+            return String::new();
         }
-        self.tokens.push(token);
-        let text = self.held()?;
-        if text.is_empty() || text.ends_with(REPLACEMENT) {
-            return Ok(String::new());
-        }
-        self.tokens.drain(..self.given);
-        self.given = self.tokens.len();
-        Ok(text)
+        self.held.extend(self.tokenizer.bytes(token));
+        let begun = begun_character(&self.held);
+        let begun = self.held.split_off(self.held.len() - begun);
+        let text = mem::replace(&mut self.held, begun);
+        self.without_first_space(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// What was held back, without a character that lacks bytes.
-    fn finish(&self) -> Result<String, EngineError> {
-        Ok(self.held()?.trim_end_matches(REPLACEMENT).to_owned())
+    fn without_first_space(&mut self, mut text: String) -> String {
+        if !text.is_empty() && mem::take(&mut self.drops_space) && text.starts_with(' ') {
+            text.remove(0);
+        }
+        text
     }
+}
 
-    fn held(&self) -> Result<String, EngineError> {
-        let given = self.tokenizer.decode(&self.tokens[..self.given])?;
-        let all = self.tokenizer.decode(&self.tokens)?;
-        Ok(all.get(given.len()..).unwrap_or_default().to_owned())
+/// How many bytes at the end begin a character that more of them could complete.
+fn begun_character(bytes: &[u8]) -> usize {
+    let last = bytes.utf8_chunks().last();
+    let end = last.map_or(&[][..], |chunk| chunk.invalid());
+    match str::from_utf8(end) {
+        Err(error) if error.error_len().is_none() => end.len(),
+        _ => 0,
     }
 }
 
@@ -127,20 +124,20 @@ impl StopMatcher {
         if let Some((position, stop)) = first {
             self.held.truncate(position);
             return Piece {
-                text: std::mem::take(&mut self.held),
+                text: mem::take(&mut self.held),
                 stopped_at: Some(stop.clone()),
             };
         }
         let certain = self.held.len() - longest_beginning(&self.held, &self.stops);
         let held = self.held.split_off(certain);
         Piece {
-            text: std::mem::replace(&mut self.held, held),
+            text: mem::replace(&mut self.held, held),
             stopped_at: None,
         }
     }
 
     fn finish(&mut self) -> String {
-        std::mem::take(&mut self.held)
+        mem::take(&mut self.held)
     }
 }
 
@@ -193,9 +190,9 @@ mod tests {
         let mut stream = TextStream::new(tokenizer, &[]);
         let mut pieces: Vec<_> = tokens
             .iter()
-            .map(|token| stream.push(*token).expect("decodes").text)
+            .map(|token| stream.push(*token).text)
             .collect();
-        pieces.push(stream.finish().expect("decodes").text);
+        pieces.push(stream.finish());
         pieces
     }
 
@@ -206,14 +203,49 @@ mod tests {
         assert_eq!(detokenize(&tokenizer, &tokens[..4]).concat(), "a");
     }
 
+    #[test]
+    fn text_goes_on_after_broken_bytes() {
+        let tokenizer = Tokenizer::with_byte_fallback(&["▁a", "b"]);
+        let tokens = [256, 0xc3, 0xa9, 0xff, 257, 0xe2, 0x82, 257, 0xf0];
+        assert_eq!(
+            detokenize(&tokenizer, &tokens).concat(),
+            "aé\u{FFFD}b\u{FFFD}b"
+        );
+    }
+
     proptest! {
         #[test]
         fn characters_come_whole(text in "[a é🦀日\\u{301}]{0,12}") {
             let tokenizer = Tokenizer::of_bytes();
             let tokens = tokenizer.encode(&text).expect("encodes");
             let pieces = detokenize(&tokenizer, &tokens);
-            prop_assert!(pieces.iter().all(|piece| !piece.contains(REPLACEMENT)), "{:?}", pieces);
+            prop_assert!(pieces.iter().all(|piece| !piece.contains('\u{FFFD}')), "{:?}", pieces);
             prop_assert_eq!(pieces.concat(), text);
+        }
+
+        #[test]
+        fn any_tokens_give_the_text_of_their_bytes(
+            tokens in prop::collection::vec(prop_oneof![
+                prop::sample::select(&b"\xc3\xa9\xe2\x82\xac\xf0\x9f\xa6\x80\xff \n"[..]).prop_map(u32::from),
+                256..260u32,
+            ], 0..16),
+        ) {
+            let with_fallback = Tokenizer::with_byte_fallback(&["▁", "▁a", "b", "é"]);
+            for tokenizer in [Tokenizer::of_bytes(), with_fallback] {
+                let bytes: Vec<_> =
+                    tokens.iter().flat_map(|token| tokenizer.bytes(*token)).collect();
+                let whole = String::from_utf8_lossy(&bytes[..bytes.len() - begun_character(&bytes)]);
+                let whole = match whole.strip_prefix(' ') {
+                    Some(rest) if tokenizer.drops_first_space() => rest,
+                    _ => &whole,
+                };
+                let text = detokenize(&tokenizer, &tokens).concat();
+                prop_assert_eq!(&text, whole);
+                // Only of broken bytes do the decoders of single bytes make something else.
+                if str::from_utf8(&bytes).is_ok() {
+                    prop_assert_eq!(text, tokenizer.decode(&tokens));
+                }
+            }
         }
 
         #[test]

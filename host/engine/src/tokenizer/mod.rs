@@ -5,6 +5,8 @@ mod gguf;
 
 use std::path::Path;
 
+use tokenizers::Decoder;
+
 pub(crate) use gguf::Vocabulary;
 
 use crate::EngineError;
@@ -45,13 +47,10 @@ impl Tokenizer {
         let encoding = self
             .0
             .encode_fast(text, add_special_tokens)
-            .map_err(|error| failed(&error))?;
+            .map_err(|error| EngineError::Generation {
+                reason: format!("the tokeniser fails: {error}"),
+            })?;
         Ok(encoding.get_ids().to_vec())
-    }
-
-    /// The text of tokens, special ones by their names. Bytes that are not UTF-8 become `U+FFFD`.
-    pub(crate) fn decode(&self, tokens: &[u32]) -> Result<String, EngineError> {
-        self.0.decode(tokens, false).map_err(|error| failed(&error))
     }
 
     /// The name of a token that has a meaning of its own, and is no part of a text.
@@ -68,20 +67,27 @@ impl Tokenizer {
             .map_or_else(Vec::new, |name| bytes::of(&name, self.0.get_decoder()))
     }
 
+    /// Whether texts of tokens lose the space that they begin with, which is not the text's own.
+    pub(crate) fn drops_first_space(&self) -> bool {
+        self.0.get_decoder().is_some_and(|decoder| {
+            let space = vec![bytes::SPACE.to_string()];
+            decoder.decode(space).is_ok_and(|text| text.is_empty())
+        })
+    }
+
     /// The token of this name.
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
         self.0.token_to_id(token)
     }
 }
 
-fn failed(error: &tokenizers::Error) -> EngineError {
-    EngineError::Generation {
-        reason: format!("the tokeniser fails: {error}"),
-    }
-}
-
 #[cfg(test)]
 impl Tokenizer {
+    /// The text of tokens, special ones by their names.
+    pub(crate) fn decode(&self, tokens: &[u32]) -> String {
+        self.0.decode(tokens, false).expect("decodes")
+    }
+
     /// A tokeniser with a token for each byte.
     pub(crate) fn of_bytes() -> Self {
         use tokenizers::{
@@ -102,6 +108,26 @@ impl Tokenizer {
         let special = special.iter().copied();
         let special = special.map(|name| tokenizers::AddedToken::from(name, true));
         tokenizer.add_special_tokens(special).expect("they are new");
+        Self(tokenizer)
+    }
+
+    /// A tokeniser in the manner of `SentencePiece`: tokens 0 to 255 are the bytes, others follow.
+    pub(crate) fn with_byte_fallback(others: &[&str]) -> Self {
+        use tokenizers::{
+            decoders::{byte_fallback::ByteFallback, fuse::Fuse, sequence::Sequence, strip::Strip},
+            models::bpe::{BPE, Vocab},
+            normalizers::Replace,
+        };
+        let bytes = (0..=u8::MAX).map(|byte| format!("<0x{byte:02X}>"));
+        let names = bytes.chain(others.iter().map(|name| (*name).to_owned()));
+        let bpe = BPE::builder().vocab_and_merges(names.zip(0..).collect::<Vocab>(), Vec::new());
+        let mut tokenizer = tokenizers::Tokenizer::new(bpe.build().expect("is sound"));
+        tokenizer.with_decoder(Some(Sequence::new(vec![
+            Replace::new("▁", " ").expect("is a pattern").into(),
+            ByteFallback::new().into(),
+            Fuse::new().into(),
+            Strip::new(' ', 1, 0).into(),
+        ])));
         Self(tokenizer)
     }
 }
