@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::LazyLock};
 use tokenizers::DecoderWrapper;
 
 /// What stands for a space in the names of `SentencePiece`'s tokens.
-pub(super) const SPACE: char = '▁';
+pub(super) const SPACE: &str = "▁";
 
 /// The bytes of the token of this name, by the way in which its tokeniser writes names.
 pub(super) fn of(name: &str, decoder: Option<&DecoderWrapper>) -> Vec<u8> {

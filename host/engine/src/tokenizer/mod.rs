@@ -70,7 +70,7 @@ impl Tokenizer {
     /// Whether texts of tokens lose the space that they begin with, which is not the text's own.
     pub(crate) fn drops_first_space(&self) -> bool {
         self.0.get_decoder().is_some_and(|decoder| {
-            let space = vec![bytes::SPACE.to_string()];
+            let space = vec![bytes::SPACE.to_owned()];
             decoder.decode(space).is_ok_and(|text| text.is_empty())
         })
     }

@@ -152,8 +152,12 @@ def write(path, config, weights, kind):
         info = string(gguf_name(name)) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
         infos.append(info + struct.pack("<IQ", TYPES[stored_kind], len(data)))
         data += stored + bytes(-len(stored) % ALIGNMENT)
-    entries = metadata(config)
+    save(path, metadata(config), infos, data)
+    return held
+
+
+def save(path, entries, infos=(), data=b""):
+    """Writes a file of these entries of metadata, and of tensors."""
     header = b"GGUF" + struct.pack("<IQQ", 3, len(infos), len(entries))
     header += b"".join(string(key) + value(item) for key, item in entries.items()) + b"".join(infos)
     path.write_bytes(header + bytes(-len(header) % ALIGNMENT) + data)
-    return held

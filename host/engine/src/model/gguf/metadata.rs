@@ -17,7 +17,7 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    pub(super) fn read(path: &Path) -> Result<Self, EngineError> {
+    pub(crate) fn read(path: &Path) -> Result<Self, EngineError> {
         let open = || -> Result<Header, HeaderError> {
             let file = File::open(path)?;
             let length = file.metadata()?.len();
@@ -68,6 +68,13 @@ impl Metadata {
 
     pub(crate) fn integers(&self, key: &str) -> Result<Vec<i64>, EngineError> {
         self.list(key, "an integer", integer)
+    }
+
+    pub(crate) fn floats(&self, key: &str) -> Result<Vec<f64>, EngineError> {
+        self.list(key, "a number", |value| match value {
+            Value::Float(float) => Some(*float),
+            _ => None,
+        })
     }
 
     fn list<'a, T>(
