@@ -11,8 +11,7 @@ const API: Api = Api::OpenAi;
 async fn recorded(questions: &[(&str, &str)]) -> (Upstream, Deja) {
     let script = |asked: &deja_tests::Asked| API.reply(asked, &Answer::text("So it is."));
     let upstream = Upstream::start(script).await;
-    let settings = upstream.backend(API)
-        + "[cache]\nentries = 2\n[plugins.eviction]\nname = \"lru\"\n[trace]\nflush = \"10ms\"\n";
+    let settings = upstream.backend(API) + "[cache]\nmax_entries = 2\n[trace]\nflush = \"10ms\"\n";
     let deja = Setup::new(&settings).start().await;
     for (user, question) in questions {
         let mut body = API.question(question);

@@ -122,18 +122,30 @@ def metadata(config):
         own["expert_count"] = config["num_experts"]
         own["expert_used_count"] = config["num_experts_per_tok"]
         own["expert_feed_forward_length"] = config["moe_intermediate_size"]
-    letters = [chr(256 + index) for index in range(config["vocab_size"] - 1)]
-    tokens = [*letters, letters[0] + letters[1]]
     return {
         "general.architecture": architecture,
         **{f"{architecture}.{key}": item for key, item in own.items()},
-        "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "qwen2",
+        **tokenizer(config),
+        "tokenizer.chat_template": CHAT_TEMPLATE,
+    }
+
+
+def tokenizer(config):
+    """As SentencePiece has it in files of Llama's architecture, elsewhere byte-level."""
+    letters = [chr(256 + index) for index in range(config["vocab_size"] - 1)]
+    tokens = [*letters, letters[0] + letters[1]]
+    entries = {
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": [1] * len(tokens),
-        "tokenizer.ggml.merges": [f"{tokens[0]} {tokens[1]}"],
         "tokenizer.ggml.eos_token_id": 0,
-        "tokenizer.chat_template": CHAT_TEMPLATE,
+    }
+    if config["model_type"] == "llama":
+        return {**entries, "tokenizer.ggml.model": "llama", "tokenizer.ggml.scores": [0.0] * len(tokens)}
+    return {
+        **entries,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.merges": [f"{tokens[0]} {tokens[1]}"],
     }
 
 
