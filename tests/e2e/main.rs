@@ -12,6 +12,7 @@ mod clients;
 mod coalescing;
 mod configuration;
 mod cors;
+mod embeddings;
 mod examples;
 mod hostile;
 mod keep_alive;

@@ -3,6 +3,7 @@
     openai_client.py URL SCENE…
 """
 
+import array
 import json
 import sys
 
@@ -149,6 +150,22 @@ def embeddings():
         for form in ("float", "float")
     ]
     return [answer.data[0].embedding for answer in answers]
+
+
+def engine_embeddings():
+    """Base64, which the SDK asks for and decodes by itself, and floats: both as numbers of 32 bits."""
+    create = client.embeddings.create
+    vectors = {}
+    for name, more in {"default": {}, "float": {"encoding_format": "float"}}.items():
+        answer = create(model="default", input=["France", "Paris"], **more)
+        vectors[name] = [list(array.array("f", item.embedding)) for item in answer.data]
+    short = create(model="default", input="France", dimensions=8)
+    try:
+        create(model="default", input="")
+        refusal = None
+    except openai.BadRequestError as error:
+        refusal = error.param
+    return vectors | {"dimensions": len(short.data[0].embedding), "refusal": refusal}
 
 
 print(json.dumps({scene: globals()[scene]() for scene in sys.argv[2:]}))

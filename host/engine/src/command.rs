@@ -1,6 +1,6 @@
 //! What the engine's handles ask of the supervisor.
 
-use deja_chat::Event;
+use deja_chat::{Embedding, Event};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{
@@ -30,6 +30,8 @@ pub(crate) struct Request {
 pub(crate) enum Reply {
     /// The events of an answer.
     Answer(mpsc::UnboundedSender<Result<Event, EngineError>>),
+    /// One embedding after another.
+    Embeddings(mpsc::UnboundedSender<Result<Embedding, EngineError>>),
     /// The number of a prompt's tokens.
     TokenCount(oneshot::Sender<Result<u32, EngineError>>),
 }
@@ -40,6 +42,9 @@ impl Reply {
         match self {
             Self::Answer(events) => {
                 let _ = events.send(Err(error));
+            }
+            Self::Embeddings(embeddings) => {
+                let _ = embeddings.send(Err(error));
             }
             Self::TokenCount(count) => {
                 let _ = count.send(Err(error));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use deja_chat::{ChatRequest, Event};
+use deja_chat::{ChatRequest, Embedding, EmbeddingRequest, Event};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -40,12 +40,18 @@ pub struct Engine {
 /// An answer in the making. Dropping it cancels the generation within one token.
 #[derive(Debug)]
 pub struct Generation {
-    id: RequestId,
     events: mpsc::UnboundedReceiver<Result<Event, EngineError>>,
-    commands: mpsc::UnboundedSender<Command>,
+    _wait: Wait,
     /// Held until the last event is read; never held by a generation that is refused.
     place: Option<OwnedSemaphorePermit>,
     ended: bool,
+}
+
+/// That somebody waits for a reply: dropping it cancels the request.
+#[derive(Debug)]
+struct Wait {
+    id: RequestId,
+    commands: mpsc::UnboundedSender<Command>,
 }
 
 impl Engine {
@@ -135,14 +141,11 @@ impl Engine {
         if place.is_some() {
             self.ask(id, ToWorker::Generate { id, request }, reply);
         } else {
-            reply.fail(EngineError::Busy {
-                retry_after: BUSY_RETRY,
-            });
+            reply.fail(busy());
         }
         Generation {
-            id,
             events,
-            commands: self.commands.clone(),
+            _wait: self.wait(id),
             place,
             ended: false,
         }
@@ -156,6 +159,37 @@ impl Engine {
         let message = ToWorker::CountTokens { id, request };
         self.ask(id, message, Reply::TokenCount(sender));
         count.await.unwrap_or_else(|_| Err(shut_down()))
+    }
+
+    /// Embeds each input. The request takes one place among the generations; dropping the future
+    /// cancels what is left of it.
+    ///
+    /// # Errors
+    /// [`EngineError::Input`], [`EngineError::InputTooLong`] and [`EngineError::Dimensions`], and what
+    /// ends a generation.
+    pub async fn embed(&self, request: EmbeddingRequest) -> Result<Vec<Embedding>, EngineError> {
+        let _place = self.places.try_acquire().map_err(|_| busy())?;
+        let (sender, mut incoming) = mpsc::unbounded_channel();
+        let (id, wanted) = (self.next_id(), request.inputs.len());
+        self.ask(
+            id,
+            ToWorker::Embed { id, request },
+            Reply::Embeddings(sender),
+        );
+        let _wait = self.wait(id);
+        let mut embeddings = Vec::with_capacity(wanted);
+        while embeddings.len() < wanted {
+            let embedding = incoming.recv().await.unwrap_or_else(|| Err(shut_down()));
+            embeddings.push(embedding?);
+        }
+        Ok(embeddings)
+    }
+
+    fn wait(&self, id: RequestId) -> Wait {
+        Wait {
+            id,
+            commands: self.commands.clone(),
+        }
     }
 
     fn next_id(&self) -> RequestId {
@@ -193,9 +227,15 @@ impl Generation {
     }
 }
 
-impl Drop for Generation {
+impl Drop for Wait {
     fn drop(&mut self) {
         let _ = self.commands.send(Command::Cancel { id: self.id });
+    }
+}
+
+fn busy() -> EngineError {
+    EngineError::Busy {
+        retry_after: BUSY_RETRY,
     }
 }
 

@@ -67,6 +67,28 @@ pub enum EngineError {
         /// Tokens that prompt and answer may have together.
         context_length: u32,
     },
+    /// A text to embed is too long.
+    #[error("an input has {tokens} tokens, and the model's context holds {context_length}")]
+    InputTooLong {
+        /// Its tokens, special ones included.
+        tokens: u32,
+        /// Tokens that a text may have.
+        context_length: u32,
+    },
+    /// Something has no embedding.
+    #[error("an input cannot be embedded: {reason}")]
+    Input {
+        /// Why not.
+        reason: String,
+    },
+    /// Embeddings are wanted longer than the model makes them.
+    #[error("{wanted} dimensions are wanted, and the model's embeddings have {own}")]
+    Dimensions {
+        /// As many are wanted.
+        wanted: u32,
+        /// As many there are.
+        own: usize,
+    },
     /// The prompt, or the answer so far, needs more memory than all answers together may use.
     #[error("the keys and values of {tokens} tokens do not fit into {limit} bytes")]
     OutOfMemory {
@@ -148,6 +170,9 @@ impl EngineError {
             | Self::UnsupportedModel { .. }
             | Self::ModelTooLarge { .. }
             | Self::ContextExceeded { .. }
+            | Self::InputTooLong { .. }
+            | Self::Input { .. }
+            | Self::Dimensions { .. }
             | Self::OutOfMemory { .. }
             | Self::Template { .. }
             | Self::Format { .. }

@@ -3,7 +3,8 @@
 use mlx_rs::{Array, Dtype, error::Result, transforms::eval};
 
 use crate::{
-    EngineError, LanguageModel, generate::tokens_array, language_model::count, model::Part,
+    EngineError, LanguageModel, embedder::normalised, generate::tokens_array,
+    language_model::count, model::Part,
 };
 
 /// Tokens that are embedded at once.
@@ -49,26 +50,31 @@ impl LanguageModel {
     /// The embedding of a text: the model's last hidden states, pooled, with the length one.
     ///
     /// # Errors
-    /// [`EngineError::Generation`] if there is no token, and [`EngineError::ContextExceeded`] if there
-    /// are more than the model's context holds.
+    /// [`EngineError::Input`] if there is no token, [`EngineError::InputTooLong`] if there are more
+    /// than the model's context holds, and [`EngineError::Generation`] if MLX fails.
     pub fn embed(
         &self,
         tokens: &[u32],
         pooling: Pooling,
     ) -> std::result::Result<Vec<f32>, EngineError> {
-        let (prompt_tokens, context_length) = (count(tokens), self.context_length());
-        if prompt_tokens > context_length {
-            return Err(EngineError::ContextExceeded {
-                prompt_tokens,
+        let (length, context_length) = (count(tokens), self.context_length());
+        if length > context_length {
+            return Err(EngineError::InputTooLong {
+                tokens: length,
                 context_length,
             });
         }
-        match self.pool(tokens, pooling)? {
-            Some(vector) => Ok(normalised(floats(&vector)?)),
-            None => Err(EngineError::Generation {
-                reason: "a text without tokens has no embedding".to_owned(),
-            }),
+        let pooled = self.pool(tokens, pooling)?;
+        let pooled = pooled.ok_or_else(|| EngineError::Input {
+            reason: "it has no tokens".to_owned(),
+        })?;
+        let vector = normalised(floats(&pooled)?);
+        if vector.iter().all(|value| value.is_finite()) {
+            return Ok(vector);
         }
+        Err(EngineError::Generation {
+            reason: "the embedding has values that are no numbers".to_owned(),
+        })
     }
 
     /// A vector in the direction of the embedding; none without tokens.
@@ -99,13 +105,4 @@ fn floats(array: &Array) -> std::result::Result<Vec<f32>, EngineError> {
         reason: error.to_string(),
     };
     array.to_vec_cast().map_err(|error| broken(&error))
-}
-
-/// The vector of this direction with the length one. That of a zero vector stays zero.
-fn normalised(vector: Vec<f32>) -> Vec<f32> {
-    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
-    vector
-        .into_iter()
-        .map(|value| value / length.max(f32::MIN_POSITIVE))
-        .collect()
 }

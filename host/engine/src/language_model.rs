@@ -2,15 +2,15 @@
 
 use std::{cell::OnceCell, collections::HashSet, path::Path};
 
-use deja_chat::{Prompt, Sampling};
+use deja_chat::{EmbeddingInput, Prompt, Sampling};
 use llguidance::api::TopLevelGrammar;
 
 use crate::{
-    EngineError, Limits,
+    EngineError, Limits, Pooling,
     answer::Answer,
     batch::{Batch, SequenceId},
     generate::{TokenStream, tokens_array},
-    model::{self, Loaded, Part, Transformer},
+    model::{self, KvCache, Loaded, Part, Transformer},
     model_info,
     output::{self, OutputParser},
     sampler::{Constraint, Constraints, Sampler},
@@ -28,6 +28,7 @@ pub struct LanguageModel {
     tokenizer: Tokenizer,
     template: ChatTemplate,
     end_tokens: HashSet<u32>,
+    pooling: Pooling,
     sizes: Sizes,
     /// Made for the first request that needs one.
     constraints: OnceCell<Constraints>,
@@ -73,6 +74,7 @@ impl LanguageModel {
             tokenizer,
             template,
             end_tokens,
+            pooling,
         } = model::load(path)?;
         let transformer = Transformer::load(&config, weights)?;
         let sizes = Sizes::measure(&transformer)?;
@@ -82,6 +84,7 @@ impl LanguageModel {
             tokenizer,
             template,
             end_tokens,
+            pooling,
             sizes,
             constraints: OnceCell::new(),
         })
@@ -132,6 +135,32 @@ impl LanguageModel {
             Prompt::Conversation(_) => Ok(self.prompt(prompt)?.len()),
             Prompt::Text(text) => Ok(self.tokenizer.encode(text)?.len()),
         }
+    }
+
+    /// The tokens of what is to be embedded: those of a text as in [`Self::prompt`].
+    pub(crate) fn tokens_of(&self, input: &EmbeddingInput) -> Result<Vec<u32>, EngineError> {
+        let tokens = match input {
+            EmbeddingInput::Text(text) => return self.tokenizer.encode_whole(text),
+            EmbeddingInput::Tokens(tokens) => tokens,
+        };
+        let vocabulary = self.sizes.vocabulary;
+        match tokens.iter().find(|token| **token as usize >= vocabulary) {
+            Some(token) => Err(EngineError::Input {
+                reason: format!("the model has {vocabulary} tokens, and none of number {token}"),
+            }),
+            None => Ok(tokens.clone()),
+        }
+    }
+
+    /// How the model's embeddings are made.
+    #[must_use]
+    pub fn pooling(&self) -> Pooling {
+        self.pooling
+    }
+
+    /// Bytes of the keys and values of so many tokens.
+    pub(crate) fn kv_bytes(&self, tokens: usize) -> usize {
+        KvCache::bytes_of(tokens, self.sizes.kv_bytes)
     }
 
     /// The tokens that continue a prompt: up to `limit`, whether or not one of them ends the text.

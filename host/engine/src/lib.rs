@@ -7,6 +7,7 @@ mod answer;
 mod back_off;
 mod batch;
 mod command;
+mod embedder;
 mod engine;
 mod error;
 mod evaluate;

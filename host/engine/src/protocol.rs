@@ -6,14 +6,14 @@
 use std::{io, path::PathBuf};
 
 use bytes::Bytes;
-use deja_chat::{ChatRequest, Event};
+use deja_chat::{ChatRequest, Embedding, EmbeddingRequest, Event};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::{EngineError, Limits};
 
 /// The version of every message but the hello.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// No frame is longer: it is far above any context, and bounds what a broken peer can cost.
 pub(crate) const MAX_FRAME_BYTES: usize = 64 << 20;
@@ -38,6 +38,11 @@ pub(crate) enum ToWorker {
     Generate { id: RequestId, request: ChatRequest },
     /// Counts the tokens of a request's prompt, even while other requests are answered.
     CountTokens { id: RequestId, request: ChatRequest },
+    /// Embeds inputs, together with the answers that are in the making.
+    Embed {
+        id: RequestId,
+        request: EmbeddingRequest,
+    },
     /// Forgets a request; there is no reply.
     Cancel { id: RequestId },
 }
@@ -54,9 +59,11 @@ pub(crate) enum FromWorker {
     LoadFailed { error: EngineError },
     /// One step of an answer.
     Event { id: RequestId, event: Event },
+    /// The next of a request's embeddings, in the order of its inputs.
+    Embedding { id: RequestId, embedding: Embedding },
     /// How many tokens a request's prompt has.
     TokenCount { id: RequestId, tokens: u32 },
-    /// The answer ended early, or the tokens cannot be counted.
+    /// The answer or the embeddings ended early, or the tokens cannot be counted.
     Failed { id: RequestId, error: EngineError },
 }
 
@@ -83,8 +90,8 @@ pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
 mod tests {
     use bytes::BytesMut;
     use deja_chat::{
-        Candidate, Conversation, Delta, FinishReason, Format, Message, Prompt, Role, Sampling,
-        TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
+        Candidate, Conversation, Delta, EmbeddingInput, FinishReason, Format, Message, Prompt,
+        Role, Sampling, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
     };
     use proptest::{
         collection::{btree_map, vec},
@@ -162,6 +169,19 @@ mod tests {
         )
     }
 
+    fn embedding_request() -> impl Strategy<Value = EmbeddingRequest> {
+        let input = prop_oneof![
+            any::<String>().prop_map(EmbeddingInput::Text),
+            vec(any::<u32>(), 1..4).prop_map(EmbeddingInput::Tokens),
+        ];
+        let others = any::<(Option<String>, Option<u32>)>();
+        (vec(input, 1..4), others).prop_map(|(inputs, (model, dimensions))| EmbeddingRequest {
+            model,
+            inputs,
+            dimensions,
+        })
+    }
+
     fn to_worker() -> impl Strategy<Value = ToWorker> {
         prop_oneof![
             ("[a-z/]{0,20}", any::<Option<u32>>()).prop_map(|(model, context_length)| {
@@ -174,6 +194,8 @@ mod tests {
             (any::<u64>(), request()).prop_map(|(id, request)| ToWorker::Generate { id, request }),
             (any::<u64>(), request())
                 .prop_map(|(id, request)| ToWorker::CountTokens { id, request }),
+            (any::<u64>(), embedding_request())
+                .prop_map(|(id, request)| ToWorker::Embed { id, request }),
             any::<u64>().prop_map(|id| ToWorker::Cancel { id }),
         ]
     }
@@ -220,6 +242,12 @@ mod tests {
         prop_oneof![
             any::<u32>().prop_map(|version| FromWorker::Hello { version }),
             (any::<u64>(), event()).prop_map(|(id, event)| FromWorker::Event { id, event }),
+            (any::<u64>(), vec(-1f32..=1.0, 1..4), any::<u32>()).prop_map(
+                |(id, vector, tokens)| FromWorker::Embedding {
+                    id,
+                    embedding: Embedding { vector, tokens },
+                }
+            ),
             (any::<u64>(), any::<u32>())
                 .prop_map(|(id, tokens)| FromWorker::TokenCount { id, tokens }),
             (any::<u64>(), any::<String>()).prop_map(|(id, reason)| FromWorker::Failed {

@@ -355,6 +355,12 @@ impl Supervisor {
     fn deliver(&mut self, message: FromWorker) {
         match message {
             FromWorker::Event { id, event } => self.deliver_event(id, event),
+            FromWorker::Embedding { id, embedding } => {
+                // Who asked knows when it has all of them, and cancels what is left: nothing.
+                if let Some(Reply::Embeddings(embeddings)) = self.running.get(&id) {
+                    let _ = embeddings.send(Ok(embedding));
+                }
+            }
             FromWorker::TokenCount { id, tokens } => {
                 if let Some(Reply::TokenCount(count)) = self.running.remove(&id) {
                     let _ = count.send(Ok(tokens));

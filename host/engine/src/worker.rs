@@ -23,6 +23,7 @@ use tokio_util::codec::{Decoder, Encoder};
 
 use crate::{
     EngineError, Limits,
+    embedder::Embedder,
     language_model::{LanguageModel, count},
     protocol::{self, FromWorker, RequestId, ToWorker},
     scheduler::Scheduler,
@@ -138,10 +139,10 @@ fn infer(inbox: &Receiver<ToWorker>, mut outbox: Outbox) -> io::Result<()> {
     outbox.send(&FromWorker::Loaded {
         bytes: memory::active_memory().unwrap_or(0) as u64,
     })?;
-    let scheduler = Scheduler::new(&model, limits);
     let mut worker = Worker {
         model: &model,
-        scheduler,
+        embedder: Embedder::new(&model, limits.kv_bytes),
+        scheduler: Scheduler::new(&model, limits),
         outbox,
     };
     worker.run(inbox)
@@ -165,20 +166,21 @@ fn limit_mlx(limits: &Limits) -> mlx_rs::error::Result<()> {
 struct Worker<'a> {
     model: &'a LanguageModel,
     scheduler: Scheduler<'a>,
+    embedder: Embedder<'a>,
     outbox: Outbox,
 }
 
 impl Worker<'_> {
     fn run(&mut self, inbox: &Receiver<ToWorker>) -> io::Result<()> {
         loop {
-            let message = if self.scheduler.is_idle() {
+            let message = if self.scheduler.is_idle() && self.embedder.is_idle() {
                 inbox.recv().map_err(|_| TryRecvError::Disconnected)
             } else {
                 inbox.try_recv()
             };
             let replies = match message {
                 Ok(message) => self.take(message),
-                Err(TryRecvError::Empty) => self.scheduler.step(),
+                Err(TryRecvError::Empty) => self.step(),
                 Err(TryRecvError::Disconnected) => return Ok(()),
             };
             for reply in replies {
@@ -187,11 +189,24 @@ impl Worker<'_> {
         }
     }
 
+    fn step(&mut self) -> Vec<FromWorker> {
+        let mut replies = Vec::new();
+        if !self.scheduler.is_idle() {
+            replies = self.scheduler.step();
+        }
+        replies.extend(self.embedder.step());
+        replies
+    }
+
     fn take(&mut self, message: ToWorker) -> Vec<FromWorker> {
         match message {
             ToWorker::Generate { id, request } => return self.scheduler.generate(id, &request),
             ToWorker::CountTokens { id, request } => return vec![self.count_tokens(id, &request)],
-            ToWorker::Cancel { id } => self.scheduler.cancel(id),
+            ToWorker::Embed { id, request } => self.embedder.add(id, request),
+            ToWorker::Cancel { id } => {
+                self.scheduler.cancel(id);
+                self.embedder.cancel(id);
+            }
             ToWorker::Load { .. } => tracing::warn!("a worker loads only one model"),
         }
         Vec::new()

@@ -2,6 +2,7 @@
 
 mod config;
 mod files;
+mod pooling;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -49,6 +50,7 @@ pub(super) fn load(folder: &Path) -> Result<Loaded, EngineError> {
         weights: Weights::new(tensors(folder)?, folder.to_owned(), DeviceKind::current()),
         tokenizer,
         end_tokens,
+        pooling: pooling::pooling(folder)?,
         config,
     })
 }

@@ -21,7 +21,7 @@ pub(crate) use kv_cache::{KvCache, Part};
 pub(crate) use transformer::Transformer;
 use weights::Weights;
 
-use crate::{EngineError, template::ChatTemplate, tokenizer::Tokenizer};
+use crate::{EngineError, Pooling, template::ChatTemplate, tokenizer::Tokenizer};
 
 /// All that a model's files hold.
 pub(crate) struct Loaded {
@@ -31,6 +31,8 @@ pub(crate) struct Loaded {
     pub(crate) template: ChatTemplate,
     /// Tokens that end an answer.
     pub(crate) end_tokens: HashSet<u32>,
+    /// How its embeddings are made.
+    pub(crate) pooling: Pooling,
 }
 
 /// What a model's files tell without their weights.

@@ -5,6 +5,7 @@ mod answers;
 mod batching;
 mod broken_models;
 mod calls;
+mod embeddings;
 mod parity;
 mod prefixes;
 mod prompts;

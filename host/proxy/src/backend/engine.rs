@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use deja_chat::{
     ChatRequest, Endpoint,
-    openai::{ChatStream, CompletionStream},
+    openai::{self, ChatStream, CompletionStream},
 };
 use deja_engine::{Engine, Generation};
 use hyper::HeaderMap;
@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{
     Content, FetchError, Source,
     frames::{Frames, Translation},
-    order::Generate,
+    order::{Embed, Generate},
 };
 
 /// Asks for an answer. The engine streams always; who wants the whole waits for the end.
@@ -37,6 +37,23 @@ pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source
         headers: HeaderMap::new(),
         content: Content::Stream(Box::new(frames)),
     }
+}
+
+/// Embeds texts.
+pub(super) async fn embed(
+    engine: &Engine,
+    order: Embed,
+    limit: usize,
+) -> Result<Source, FetchError> {
+    let Embed { request, encoding } = order;
+    let model = request.model.clone();
+    let model = model.unwrap_or_else(|| engine.name().to_owned());
+    let embeddings = engine.embed(request).await?;
+    let document = openai::embeddings(&model, &embeddings, encoding);
+    if document.len() > limit {
+        return Err(FetchError::TooLarge { limit });
+    }
+    Ok(Source::document(document))
 }
 
 /// Counts a prompt's tokens, in the shape of Anthropic's `count_tokens`.

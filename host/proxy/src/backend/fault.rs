@@ -75,6 +75,9 @@ impl FetchError {
         match self {
             Self::Engine(
                 EngineError::ContextExceeded { .. }
+                | EngineError::InputTooLong { .. }
+                | EngineError::Input { .. }
+                | EngineError::Dimensions { .. }
                 | EngineError::Format { .. }
                 | EngineError::OutOfMemory { .. }
                 | EngineError::Template { .. }
@@ -112,6 +115,10 @@ impl FetchError {
                 | EngineError::OutOfMemory { .. }
                 | EngineError::Template { .. },
             ) => Some("messages"),
+            Self::Engine(EngineError::InputTooLong { .. } | EngineError::Input { .. }) => {
+                Some("input")
+            }
+            Self::Engine(EngineError::Dimensions { .. }) => Some("dimensions"),
             Self::Engine(EngineError::Format { .. }) => Some("response_format"),
             Self::Engine(EngineError::ToolSchema { .. }) => Some("tools"),
             _ => None,
@@ -121,7 +128,9 @@ impl FetchError {
     /// A short name for programs.
     pub(crate) fn code(&self) -> Option<&'static str> {
         match self {
-            Self::Engine(EngineError::ContextExceeded { .. }) => Some("context_length_exceeded"),
+            Self::Engine(
+                EngineError::ContextExceeded { .. } | EngineError::InputTooLong { .. },
+            ) => Some("context_length_exceeded"),
             Self::Engine(EngineError::OutOfMemory { .. }) => Some("out_of_memory"),
             Self::Engine(EngineError::WorkerLost { .. }) => Some("worker_lost"),
             Self::Engine(EngineError::WorkerUnavailable { .. }) => Some("worker_unavailable"),

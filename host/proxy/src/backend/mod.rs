@@ -56,13 +56,16 @@ impl Backend {
             (Self::Engine(engine), Order::Generate(generate)) => {
                 Ok(engine::generate(engine, generate, limit))
             }
+            (Self::Engine(engine), Order::Embed(embed)) => {
+                engine::embed(engine, embed, limit).await
+            }
             (Self::Engine(engine), Order::Count(request)) => engine::count(engine, request).await,
             (Self::Upstream(upstream), Order::Forward(forward)) => {
                 upstream.fetch(forward, limit).await
             }
             (_, Order::Known(document)) => Ok(Source::document(document)),
             (Self::Engine(_), Order::Forward(_))
-            | (Self::Upstream(_), Order::Generate(_) | Order::Count(_)) => {
+            | (Self::Upstream(_), Order::Generate(_) | Order::Embed(_) | Order::Count(_)) => {
                 unreachable!("an order is made for its backend")
             }
         }

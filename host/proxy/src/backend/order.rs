@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use deja_cache::Endpoint;
-use deja_chat::{Api, ChatRequest, Delivery, openai, translate};
+use deja_chat::{Api, ChatRequest, Delivery, EmbeddingRequest, openai, translate};
 use serde_json::{Value, json};
 
 use super::{
@@ -25,6 +25,8 @@ const DEFAULT_MAX_TOKENS: u32 = 8192;
 pub(crate) enum Order {
     /// The engine is to generate.
     Generate(Generate),
+    /// The engine is to embed.
+    Embed(Embed),
     /// The engine is to count tokens.
     Count(ChatRequest),
     /// An upstream is to answer.
@@ -42,23 +44,35 @@ pub(crate) struct Generate {
     pub(super) translation: Option<Api>,
 }
 
+/// What is to be embedded, and the form in which it is wanted.
+#[derive(Clone)]
+pub(crate) struct Embed {
+    pub(super) request: EmbeddingRequest,
+    pub(super) encoding: openai::Encoding,
+}
+
 impl Order {
     /// Reads what the backend is asked, and refuses what it could not honour.
     pub(crate) fn new(route: &Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
         match &route.to.backend {
-            Backend::Engine(_) => for_engine(route, call.endpoint, &asked.body),
+            Backend::Engine(_) => for_engine(call.endpoint, &asked.body),
             Backend::Upstream(upstream) => for_upstream(upstream, route, call, asked),
         }
     }
 }
 
-fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
+fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
     let (request, translation) = match endpoint {
         Endpoint::ChatCompletions => (openai::chat_request(body)?, None),
         Endpoint::Completions => (openai::completion_request(body)?, None),
         Endpoint::Messages => (messages_request(body)?, Some(Api::Anthropic)),
         Endpoint::CountTokens => return Ok(Order::Count(messages_request(body)?)),
-        Endpoint::Embeddings => return Err(unsupported(route, endpoint)),
+        Endpoint::Embeddings => {
+            return Ok(Order::Embed(Embed {
+                request: openai::embedding_request(body)?,
+                encoding: openai::encoding(body)?,
+            }));
+        }
     };
     Ok(Order::Generate(Generate {
         endpoint,

@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) use metadata::Metadata;
 
 use super::{DeviceKind, Loaded, Outline, weights::Weights};
-use crate::{EngineError, template::ChatTemplate, tokenizer};
+use crate::{EngineError, Pooling, template::ChatTemplate, tokenizer};
 use config::Architecture;
 
 /// Reads what a `.gguf` file tells without its weights.
@@ -44,7 +44,21 @@ pub(super) fn load(path: &Path) -> Result<Loaded, EngineError> {
         )
         .map_err(|reason| metadata.unsupported(reason))?,
         end_tokens: vocabulary.end_tokens(),
+        pooling: pooling(&metadata)?,
         tokenizer: vocabulary.tokenizer(&metadata)?,
         config,
     })
+}
+
+/// The pooling that the file names by its number in llama.cpp; the mean where it names none.
+fn pooling(metadata: &Metadata) -> Result<Pooling, EngineError> {
+    let key = metadata.own("pooling_type")?;
+    if metadata.get(&key).is_none() {
+        return Ok(Pooling::Mean);
+    }
+    match metadata.integer(&key)? {
+        0 | 1 => Ok(Pooling::Mean),
+        3 => Ok(Pooling::LastToken),
+        other => Err(metadata.unsupported(format!("its pooling has the number {other}"))),
+    }
 }
