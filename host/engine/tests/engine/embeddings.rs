@@ -86,7 +86,6 @@ async fn a_shorter_embedding_is_the_beginning_of_the_whole() {
 async fn what_cannot_be_embedded_is_told_and_the_worker_goes_on() {
     let mut settings = Settings::new(model(), worker());
     settings.context_length = Some(16);
-    settings.limits.kv_bytes = 1 << 20;
     let engine = Engine::start(settings).await.expect("the engine starts");
     let unknown = EmbeddingInput::Tokens(vec![1, u32::MAX]);
     let refused = engine.embed(asking([text("one"), unknown])).await;
@@ -102,6 +101,19 @@ async fn what_cannot_be_embedded_is_told_and_the_worker_goes_on() {
         ),
         "{refused:?}"
     );
+    one(&engine, text("one")).await;
+}
+
+#[tokio::test]
+async fn an_input_that_takes_too_much_memory_is_refused() {
+    let mut settings = Settings::new(model(), worker());
+    settings.limits.kv_bytes = 1 << 10;
+    let engine = Engine::start(settings).await.expect("the engine starts");
+    let refused = engine.embed(asking([text("one")])).await;
+    let Err(EngineError::Input { reason }) = refused else {
+        panic!("{refused:?} is no refusal");
+    };
+    assert!(reason.contains("1024 bytes"), "{reason}");
 }
 
 #[tokio::test]

@@ -62,3 +62,45 @@ fn pooling(metadata: &Metadata) -> Result<Pooling, EngineError> {
         other => Err(metadata.unsupported(format!("its pooling has the number {other}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The pooling of a file that holds nothing but this number of it.
+    fn of(number: Option<u32>) -> Result<Pooling, EngineError> {
+        let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+        let entries = 1 + u64::from(number.is_some());
+        let mut file = [&b"GGUF"[..], &3u32.to_le_bytes(), &0u64.to_le_bytes()].concat();
+        file.extend(entries.to_le_bytes());
+        file.extend(text("general.architecture"));
+        file.extend(8u32.to_le_bytes());
+        file.extend(text("qwen3"));
+        if let Some(number) = number {
+            file.extend(text("qwen3.pooling_type"));
+            file.extend(4u32.to_le_bytes());
+            file.extend(number.to_le_bytes());
+        }
+        file.resize(file.len().next_multiple_of(32), 0);
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let path = folder.path().join("model.gguf");
+        std::fs::write(&path, file).expect("writes");
+        pooling(&Metadata::read(&path)?)
+    }
+
+    #[test]
+    fn the_file_tells_how_vectors_are_pooled() {
+        for (number, expected) in [
+            (None, Pooling::Mean),
+            (Some(0), Pooling::Mean),
+            (Some(1), Pooling::Mean),
+            (Some(3), Pooling::LastToken),
+        ] {
+            assert_eq!(of(number), Ok(expected), "{number:?}");
+        }
+        assert!(matches!(
+            of(Some(2)),
+            Err(EngineError::UnsupportedModel { .. })
+        ));
+    }
+}
