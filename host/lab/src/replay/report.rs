@@ -153,6 +153,9 @@ fn rows(group: &Group<'_>) -> Vec<Row> {
 
 /// What stands out, in a sentence.
 fn verdict(group: &Group<'_>) -> Option<String> {
+    if group.infinite.is_some_and(|cell| cell.counts.hits == 0) {
+        return Some("Nothing is asked twice: not even a cache without end would hit.".to_owned());
+    }
     let size = group.middle()?;
     let best = group.best(size);
     let rate = percent(best.first()?.hit_rate);

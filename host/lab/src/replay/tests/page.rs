@@ -69,6 +69,16 @@ fn the_page_needs_nothing_else_and_runs_nothing() {
     );
 }
 
+#[test]
+fn where_nothing_repeats_no_policy_is_praised() {
+    let (folder, mut plan) = Folder::with("keys.txt", "1\n2\n3\n");
+    plan.capacities = entries(&[1, 2]);
+    let results = run(&plan).expect("it runs");
+    write_results(folder.path(), &results).expect("there is room");
+    let page = read(&folder, "report.html");
+    assert!(page.contains("Nothing is asked twice") && !page.contains("hits most often"));
+}
+
 /// Where a browser can be had, the page is laid out by it, on a phone and on a desktop.
 #[test]
 fn the_page_is_no_wider_than_the_screen() {
