@@ -71,7 +71,7 @@ async fn a_replay_hits_as_the_server_did() {
     let replay = async || printed(&mut deja_command(&arguments, &folder)).await;
     let results: Value = serde_json::from_str(&replay().await).expect("it is JSON");
     let hits = |keyer, eviction| &run(&results, keyer, eviction)["hits"];
-    assert_eq!(*hits("exact", "lru"), served["hits"], "{served}");
+    assert_eq!(*hits("exact", "lru"), served["cache"]["hits"], "{served}");
     assert_eq!(*hits("ignore-fields", "lru"), 3);
     assert_eq!(*hits("exact", "infinite"), 3);
     assert_eq!(*hits("ignore-fields", "infinite"), 4);
