@@ -1,6 +1,6 @@
 //! Models that are loaded on demand, within one budget.
 
-use std::{os::unix::fs::symlink, path::Path};
+use std::{fs::create_dir, os::unix::fs::symlink, path::Path};
 
 use deja_tests::{
     Api, Deja, QUESTION, Setup, cache_status, eventually, long_question, question, required, whole,
@@ -90,6 +90,33 @@ async fn a_model_is_loaded_for_a_miss_and_makes_room_for_another() {
     assert_eq!(workers(&deja).await, ["unloaded", "running"]);
     let model = whole(deja.get("/v1/models/two").await).await;
     assert_eq!(model["loaded"], true);
+}
+
+#[tokio::test]
+async fn a_model_of_the_same_name_from_elsewhere_answers_anew() {
+    let file = Path::new(&required("DEJA_HOME")).join("models/SmolLM2-135M-Instruct.Q4_1.gguf");
+    let engine = |folder: &str, name: &str| {
+        format!(
+            "[[backend]]\nkind = \"mlx\"\nname = \"{name}\"\nload = \"demand\"\n\
+             model = \"{folder}/m.gguf\"\n"
+        )
+    };
+    let setup = Setup::new(&engine("old", "before"));
+    for folder in ["old", "new"] {
+        let folder = setup.config().with_file_name(folder);
+        create_dir(&folder).expect("there is room");
+        symlink(&file, folder.join("m.gguf")).expect("links");
+    }
+    let deja = setup.start().await;
+    let request = asking(question(QUESTION), "m");
+    has_answered(deja.chat(&request).await, "fwd=miss; stored").await;
+    has_answered(deja.chat(&request).await, "hit").await;
+    deja.setup().configure(&engine("new", "after"));
+    deja.wait_for("the change", |health| {
+        health["backends"][0]["name"] == "after"
+    })
+    .await;
+    has_answered(deja.chat(&request).await, "fwd=miss; stored").await;
 }
 
 #[tokio::test]

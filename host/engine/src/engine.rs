@@ -27,6 +27,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Engine {
     name: String,
+    identity: String,
     info: Arc<OnceLock<ModelInfo>>,
     commands: mpsc::UnboundedSender<Command>,
     states: watch::Receiver<WorkerState>,
@@ -81,9 +82,13 @@ impl Engine {
     }
 
     fn new(settings: Settings) -> Result<(Self, Supervisor), EngineError> {
-        let info = match &settings.model {
-            Source::Here(path) => ModelInfo::read(path, settings.context_length)?.into(),
-            Source::Elsewhere(_) => OnceLock::new(),
+        let name = settings.name.clone();
+        let (info, identity) = match &settings.model {
+            Source::Here(path) => {
+                let info = ModelInfo::read(path, settings.context_length)?;
+                (info.into(), format!("{name} {}", path.display()))
+            }
+            Source::Elsewhere(_) => (OnceLock::new(), name.clone()),
         };
         let info = Arc::new(info);
         let (commands, inbox) = mpsc::unbounded_channel();
@@ -94,7 +99,8 @@ impl Engine {
         let places = Semaphore::new(settings.max_waiting.min(Semaphore::MAX_PERMITS));
         let stop = CancellationToken::new();
         let engine = Self {
-            name: settings.name.clone(),
+            name,
+            identity,
             info: info.clone(),
             commands,
             states,
@@ -110,6 +116,12 @@ impl Engine {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The model's name and its place: files in different folders may have one name.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// What the model's files tell, if they are here.

@@ -74,7 +74,7 @@ impl Backend {
     /// What it is, besides its name: answers of another one are another's.
     pub(crate) fn identity(&self) -> String {
         match self {
-            Self::Engine(engine) => format!("mlx {}", engine.name()),
+            Self::Engine(engine) => format!("mlx {}", engine.identity()),
             Self::Upstream(upstream) => upstream.identity(),
         }
     }
