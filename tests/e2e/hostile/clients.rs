@@ -1,0 +1,1 @@
+//! Clients that send what nobody should, or send it too slowly.

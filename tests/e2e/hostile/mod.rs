@@ -1,0 +1,7 @@
+//! Attacks on a running server, a file for each kind of attacker.
+
+mod clients;
+mod pages;
+mod plugins;
+mod tenants;
+mod upstreams;

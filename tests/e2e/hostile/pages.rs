@@ -1,0 +1,1 @@
+//! Web pages that a browser on this machine shows.

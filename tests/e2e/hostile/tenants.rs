@@ -1,0 +1,1 @@
+//! Callers who try to see, or to displace, what belongs to others.

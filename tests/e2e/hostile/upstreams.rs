@@ -1,0 +1,1 @@
+//! Upstreams whose answers are broken, endless or misleading.
