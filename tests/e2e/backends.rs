@@ -103,27 +103,43 @@ async fn a_model_that_nobody_has_is_told_in_the_clients_shape() {
     assert_eq!(server.count(), 0);
 }
 
+/// Asks with a key as this API's clients show it.
+async fn ask_with_key(deja: &Deja, api: Api, key: &str) {
+    let request = deja.request(Method::POST, api.path());
+    let request = match api {
+        Api::OpenAi => request.bearer_auth(key),
+        Api::Anthropic => request.header("x-api-key", key),
+    };
+    let reply = request.json(&api.question("Hi!")).send().await;
+    whole(reply.expect("the server answers")).await;
+}
+
 #[tokio::test]
-async fn the_clients_own_key_passes_as_the_upstream_wants_it() {
+async fn the_clients_own_key_passes_to_an_upstream_of_its_api() {
     for (client, upstream) in PAIRS {
         let server = saying(upstream, "Hi.").await;
         let deja = Setup::new(&server.backend(upstream)).start().await;
-        let (name, value) = match client {
-            Api::OpenAi => ("authorization", "Bearer sk-of-ada"),
-            Api::Anthropic => ("x-api-key", "sk-of-ada"),
-        };
-        let request = deja
-            .request(Method::POST, client.path())
-            .header(name, value);
-        let reply = request.json(&client.question("Hi!")).send().await;
-        whole(reply.expect("the server answers")).await;
+        ask_with_key(&deja, client, "sk-of-ada").await;
+        let asked = server.last();
+        let passed = format!("{:?}", asked.headers).contains("sk-of-ada");
+        assert_eq!(passed, client == upstream, "{asked:?}");
+        let needs_version = client != upstream && upstream == Api::Anthropic;
+        assert!(!needs_version || !asked.header("anthropic-version").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_clients_own_key_passes_to_either_api_where_that_is_allowed() {
+    for (client, upstream) in PAIRS {
+        let server = saying(upstream, "Hi.").await;
+        let settings = server.backend(upstream) + "client_key = \"any-api\"\n";
+        let deja = Setup::new(&settings).start().await;
+        ask_with_key(&deja, client, "sk-of-ada").await;
         let asked = server.last();
         match upstream {
             Api::OpenAi => assert_eq!(asked.header("authorization"), "Bearer sk-of-ada"),
             Api::Anthropic => assert_eq!(asked.header("x-api-key"), "sk-of-ada"),
         }
-        let needs_version = client != upstream && upstream == Api::Anthropic;
-        assert!(!needs_version || !asked.header("anthropic-version").is_empty());
     }
 }
 
@@ -137,6 +153,8 @@ async fn the_configured_key_takes_the_place_of_the_clients() {
         let request = deja
             .request(Method::POST, api.path())
             .header("x-api-key", "sk-of-ada")
+            .header("ocp-apim-subscription-key", "sk-of-ada")
+            .header("x-goog-iap-jwt-assertion", "sk-of-ada")
             .bearer_auth("sk-of-ada");
         let reply = request.json(&api.question("Hi!")).send().await;
         whole(reply.expect("the server answers")).await;

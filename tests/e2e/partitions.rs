@@ -57,7 +57,7 @@ async fn all_share_where_the_settings_say_so() {
     let (upstream, deja) = deja(Api::OpenAi, "[cache]\npartition = \"none\"\n").await;
     assert!(!hits(&deja, Api::OpenAi, ("authorization", "Bearer ada")).await);
     assert!(hits(&deja, Api::OpenAi, ("authorization", "Bearer bob")).await);
-    assert!(hits(&deja, Api::OpenAi, ("x-nobody", "1")).await);
+    assert!(hits(&deja, Api::OpenAi, ("user-agent", "nobody")).await);
     assert_eq!(upstream.count(), 1);
 }
 

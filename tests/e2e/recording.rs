@@ -27,7 +27,9 @@ async fn recording(settings: &str) -> (Upstream, Deja) {
 async fn ask(deja: &Deja, body: &Value) {
     let path = format!("{}?beta=true&api_key={SECRET}", API.path());
     let request = deja.request(Method::POST, &path).json(body);
-    let request = request.header("x-api-key", SECRET).header("x-team", "blue");
+    let request = request.header("x-api-key", SECRET);
+    let request = request.header("ocp-apim-subscription-key", SECRET);
+    let request = request.header("x-session-id", "blue");
     let reply = request.send().await.expect("the server answers");
     let _ = reply.bytes().await;
 }
@@ -81,7 +83,7 @@ async fn each_request_is_recorded_with_its_answer_and_outcome() {
     assert!(miss.usage.output.is_some() && miss.latency_us >= miss.first_us);
     assert_eq!((error.status, error.answer.is_none()), (Some(429), true));
     let told = serde_json::to_string(&records).expect("it is JSON");
-    assert!(told.contains("[\"x-team\",\"blue\"]") && told.contains("api_key=redacted"));
+    assert!(told.contains("[\"x-session-id\",\"blue\"]") && told.contains("api_key=redacted"));
     assert!(!told.contains(SECRET), "{told}");
     assert_eq!(
         deja.sample("deja_trace_records_total").await.to_string(),

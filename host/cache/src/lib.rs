@@ -14,7 +14,7 @@ mod edit;
 mod entry;
 mod eviction;
 mod flight;
-mod header_names;
+mod header_rules;
 mod headers;
 mod key;
 mod ledger;
@@ -34,7 +34,7 @@ pub use edit::{EditError, EditProblem};
 pub use entry::{Entry, NewEntry};
 pub use eviction::EvictionDriver;
 pub use flight::{Boarding, FlightError, Flights, Follower, Permit};
-pub use header_names::{can_change_answer, is_credential};
+pub use header_rules::{HeaderPattern, HeaderRole, HeaderRules, NotAHeader, is_credential};
 pub use headers::{HeaderRead, Headers, NoHeaders};
 pub use key::{BypassReason, Consultation, Key, Keyed, KeyerChain, NotAKey, Scope, Ticket};
 pub use ledger::Ledger;
@@ -43,7 +43,7 @@ pub use policy::{
     Capacity, Change, Decision, Edit, EntryFacts, EntryId, Eviction, Gauges, KeyRequest, Keyer,
     Outcome, OutcomeKind, PolicyError, PolicyFailure, Recipe, RemovalCause, Sample, Stats,
 };
-pub use question::Question;
+pub use question::{Question, ScopePart};
 
 /// Milliseconds since the Unix epoch.
 #[must_use]

@@ -6,6 +6,25 @@ use serde_json::Value;
 /// Characters of a question that are shown in a list.
 const SUMMARY_CHARACTERS: usize = 80;
 
+/// A part of a request besides its body that keeps answers apart, such as a header. Its value is
+/// kept as a digest: it may be a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopePart {
+    name: Box<str>,
+    digest: [u8; 32],
+}
+
+impl ScopePart {
+    /// The part of this name, like `header x-team`.
+    #[must_use]
+    pub fn new(name: &str, value: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            digest: blake3::hash(value).into(),
+        }
+    }
+}
+
 /// What a stored answer answers.
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -17,6 +36,8 @@ pub struct Question {
     pub summary: Box<str>,
     /// The canonical body, compressed; none where it is not to be kept.
     body: Option<Box<[u8]>>,
+    /// What else kept it apart; empty where it is not to be kept.
+    scope: Box<[ScopePart]>,
 }
 
 impl Question {
@@ -34,7 +55,30 @@ impl Question {
                 Box::default()
             },
             body: keep.then(|| lz4_flex::compress_prepend_size(canonical).into()),
+            scope: Box::default(),
         }
+    }
+
+    /// The same with the parts of its scope.
+    #[must_use]
+    pub fn in_scope(self, scope: Box<[ScopePart]>) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// The names of the parts in which another scope differs, each once.
+    #[must_use]
+    pub fn scope_differences(&self, other: &[ScopePart]) -> Vec<String> {
+        let only = |one: &[ScopePart], other: &[ScopePart]| {
+            let missing = one.iter().filter(|part| !other.contains(part));
+            missing
+                .map(|part| part.name.to_string())
+                .collect::<Vec<_>>()
+        };
+        let mut names = only(&self.scope, other);
+        names.extend(only(other, &self.scope));
+        names.sort_unstable();
+        names.dedup();
+        names
     }
 
     /// The body as it was hashed, if it was kept.
@@ -48,7 +92,9 @@ impl Question {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let body = self.body.as_ref().map_or(0, |body| body.len());
-        self.model.len() + self.summary.len() + body
+        let scope = self.scope.iter();
+        let scope = scope.map(|part| size_of::<ScopePart>() + part.name.len());
+        self.model.len() + self.summary.len() + body + scope.sum::<usize>()
     }
 }
 
@@ -91,6 +137,10 @@ mod tests {
         assert_eq!(question.summary.chars().count(), SUMMARY_CHARACTERS);
         assert_eq!(&*question.model, "m");
         assert_eq!(question.body(), Some(body));
+        let part = |name: &str, value: &str| ScopePart::new(name, value.as_bytes());
+        let question = question.in_scope([part("a", "1"), part("b", "1")].into());
+        let differences = question.scope_differences(&[part("a", "2"), part("c", "1")]);
+        assert_eq!(differences, ["a", "b", "c"]);
         let unkept = Question::new(Endpoint::ChatCompletions, canonical.as_bytes(), false);
         assert_eq!(unkept.body(), None);
         assert!(unkept.heap_bytes() < question.heap_bytes());

@@ -125,6 +125,8 @@ fn in_words(explanation: &Value) -> String {
             text("/nearest/total")
         ));
         lines.extend(list(explanation, "/nearest/differences").map(difference));
+        let apart = list(explanation, "/nearest/kept_apart_by");
+        lines.extend(apart.map(|name| format!("  {}: another one", plain(name))));
         lines.extend(
             explanation
                 .pointer("/nearest/note")
@@ -178,7 +180,8 @@ mod tests {
         let words = in_words(&json!({
             "outcome": "miss", "backend": "mlx", "model": "m", "key": "ab",
             "edits": [{"keyer": "k", "rule": "drop-user", "change": {"remove": "/user"}}],
-            "nearest": {"key": "cd", "age_seconds": 3, "total": 2, "differences": [
+            "nearest": {"key": "cd", "age_seconds": 3, "total": 2,
+                "kept_apart_by": ["header x-api-key"], "differences": [
                 {"pointer": "/temperature", "asked": 1, "stored": null},
                 {"pointer": "/x", "asked": "y".repeat(99), "stored": 0},
             ]},
@@ -188,7 +191,7 @@ mod tests {
             format!(
                 "miss\nbackend mlx, model m\nkey ab\n  k drop-user: {{\"remove\":\"/user\"}}\n\
                  nearest: cd (3 s ago), differs in 2 places\n  /temperature: asked 1, stored nothing\n  \
-                 /x: asked \"{}…, stored 0\n",
+                 /x: asked \"{}…, stored 0\n  header x-api-key: another one\n",
                 "y".repeat(59)
             )
         );

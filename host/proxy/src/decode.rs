@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use deja_cache::{
-    Endpoint, Headers, KeyRequest, RawDigest, RawHasher, Scope, can_change_answer, is_credential,
+    Endpoint, HeaderRole, HeaderRules, Headers, KeyRequest, RawDigest, RawHasher, Scope, ScopePart,
+    is_credential,
 };
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request,
     body::{Body, Incoming},
-    header::{CONTENT_ENCODING, HeaderName},
+    header::{CONNECTION, CONTENT_ENCODING, HeaderName},
     http::request::Parts,
 };
 use serde_json::Value;
@@ -35,7 +36,6 @@ pub(crate) struct Call {
     pub(crate) directives: Directives,
     /// Tells it from every other request under the same rules.
     pub(crate) digest: RawDigest,
-    partition: PartitionBy,
     /// The body as it came.
     pub(crate) pieces: Vec<Bytes>,
 }
@@ -50,15 +50,87 @@ pub(crate) struct Asked {
     pub(crate) model: String,
 }
 
-/// A call's headers. Keyers are not shown the credentials: a plugin can write to the log.
-pub(crate) struct CallHeaders(pub(crate) HeaderMap);
+/// A call's headers, without those of the connection. Keyers and traces see only what the rules
+/// show: a plugin can write to the log.
+pub(crate) struct CallHeaders {
+    pub(crate) map: HeaderMap,
+    rules: HeaderRules,
+    partition: PartitionBy,
+}
+
+impl CallHeaders {
+    fn new(mut map: HeaderMap, rules: HeaderRules, partition: PartitionBy) -> Self {
+        for name in named_by_connection(&map) {
+            // Else a client behind a proxy that sets it could take itself out of its partition.
+            if !matches!(&partition, PartitionBy::Header(header) if *header == name) {
+                map.remove(name);
+            }
+        }
+        Self {
+            map,
+            rules,
+            partition,
+        }
+    }
+
+    /// The headers that may be shown, where they are text, in their order.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.map.iter().filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            self.shows(name.as_str()).then_some((name.as_str(), value))
+        })
+    }
+
+    fn shows(&self, name: &str) -> bool {
+        self.rules.shows(name) || self.is_partition(name)
+    }
+
+    fn is_partition(&self, name: &str) -> bool {
+        matches!(&self.partition, PartitionBy::Header(header) if header == name)
+    }
+
+    /// The headers that are part of the key, sorted by name.
+    fn keyed(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut names: Vec<_> = self
+            .map
+            .keys()
+            .map(HeaderName::as_str)
+            .filter(|name| self.is_keyed(name))
+            .collect();
+        names.sort_unstable();
+        let values = |name| self.map.get_all(name).iter();
+        names
+            .into_iter()
+            .flat_map(move |name| values(name).map(move |value| (name, value.as_bytes())))
+    }
+
+    /// Whether callers that differ in this header do not share answers.
+    fn is_keyed(&self, name: &str) -> bool {
+        let callers_share = self.partition != PartitionBy::ApiKey;
+        match self.rules.role(name) {
+            _ if self.is_partition(name) => true,
+            HeaderRole::Neutral => false,
+            HeaderRole::Public => true,
+            HeaderRole::Private => !(callers_share && is_credential(name)),
+        }
+    }
+}
 
 impl Headers for CallHeaders {
     fn get(&self, name: &str) -> Option<&str> {
-        let value = self.0.get(name)?;
-        let is_secret = is_credential(&name.to_ascii_lowercase());
-        value.to_str().ok().filter(|_| !is_secret)
+        let value = self.map.get(name)?.to_str().ok()?;
+        self.shows(&name.to_ascii_lowercase()).then_some(value)
     }
+}
+
+/// The headers that concern the connection alone because it says so (RFC 9110, section 7.6.1).
+pub(crate) fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(CONNECTION).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
 }
 
 impl Call {
@@ -81,7 +153,8 @@ impl Call {
         if body.size_hint().lower() > limit as u64 {
             return Err(Error::BodyTooLarge { limit });
         }
-        let mut call = Self::new(endpoint, head, settings.partition.clone());
+        let (rules, partition) = (settings.headers.clone(), settings.partition.clone());
+        let mut call = Self::new(endpoint, head, rules, partition);
         let mut hasher = RawHasher::new(call.scope_parts());
         let mut body = Limited::new(body, limit);
         let read = async {
@@ -105,14 +178,13 @@ impl Call {
         Ok(call)
     }
 
-    fn new(endpoint: Endpoint, head: Parts, partition: PartitionBy) -> Self {
+    fn new(endpoint: Endpoint, head: Parts, rules: HeaderRules, partition: PartitionBy) -> Self {
         Self {
             endpoint,
             directives: Directives::of(&head.headers),
             query: head.uri.query().map(str::to_owned),
-            headers: Arc::new(CallHeaders(head.headers)),
+            headers: Arc::new(CallHeaders::new(head.headers, rules, partition)),
             digest: RawHasher::new([]).finish(),
-            partition,
             pieces: Vec::new(),
         }
     }
@@ -195,31 +267,26 @@ impl Call {
         let mut parts = vec![
             self.endpoint.name().as_bytes(),
             self.query.as_deref().unwrap_or_default().as_bytes(),
-            self.partition.name().as_bytes(),
+            self.headers.partition.name().as_bytes(),
         ];
-        let headers = &self.headers.0;
-        let mut names: Vec<_> = headers
-            .keys()
-            .map(HeaderName::as_str)
-            .filter(|name| self.separates(name))
-            .collect();
-        names.sort_unstable();
-        for name in names {
-            for value in headers.get_all(name) {
-                parts.extend([name.as_bytes(), value.as_bytes()]);
-            }
+        for (name, value) in self.headers.keyed() {
+            parts.extend([name.as_bytes(), value]);
         }
         parts
     }
 
-    /// Whether callers that differ in this header do not share answers.
-    fn separates(&self, name: &str) -> bool {
-        can_change_answer(name)
-            || match &self.partition {
-                PartitionBy::ApiKey => is_credential(name),
-                PartitionBy::Header(header) => header == name,
-                PartitionBy::None => false,
-            }
+    /// The same parts by name and digest, and the backend: they are kept beside an answer, to
+    /// explain what keeps another request apart from it.
+    pub(crate) fn named_scope(&self, route: &Route) -> Box<[ScopePart]> {
+        let headers = self.headers.keyed();
+        let headers = headers.map(|(name, value)| ScopePart::new(&format!("header {name}"), value));
+        let query = self.query.as_deref().unwrap_or_default();
+        let others = [
+            ScopePart::new("query string", query.as_bytes()),
+            ScopePart::new("cache.partition", self.headers.partition.name().as_bytes()),
+            ScopePart::new("backend", route.identity().as_bytes()),
+        ];
+        others.into_iter().chain(headers).collect()
     }
 }
 
@@ -253,49 +320,4 @@ impl From<BadRequest> for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keyers_see_headers_but_no_credentials() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-team", "blue".parse().expect("it is text"));
-        headers.insert("authorization", "Bearer ada".parse().expect("it is text"));
-        let headers = CallHeaders(headers);
-        assert_eq!(headers.get("x-team"), Some("blue"));
-        assert_eq!(headers.get("Authorization"), None);
-    }
-
-    #[test]
-    fn what_can_change_an_answer_is_in_its_scope() {
-        let parts = |uri: &str, header: Option<(&'static str, &str)>, by: PartitionBy| {
-            let mut request = Request::builder().uri(uri);
-            if let Some((name, value)) = header {
-                request = request.header(name, value);
-            }
-            let (head, ()) = request.body(()).expect("it is a request").into_parts();
-            let call = Call::new(Endpoint::Messages, head, by);
-            Scope::of(call.scope_parts())
-        };
-        let by_team = || PartitionBy::Header("x-team".parse().expect("it is a name"));
-        let plain = parts("/v1/messages", None, PartitionBy::ApiKey);
-        let others = [
-            parts("/v1/messages?beta=true", None, PartitionBy::ApiKey),
-            parts("/", Some(("anthropic-beta", "a")), PartitionBy::ApiKey),
-            parts("/", Some(("openai-safety", "a")), PartitionBy::ApiKey),
-            parts("/", Some(("x-api-key", "ada")), PartitionBy::ApiKey),
-            parts("/", Some(("x-goog-api-key", "ada")), PartitionBy::ApiKey),
-            parts("/", Some(("x-team", "blue")), by_team()),
-            parts("/", None, by_team()),
-            parts("/", None, PartitionBy::None),
-        ];
-        assert!(others.iter().all(|other| *other != plain));
-        let retried = ("x-stainless-retry-count", "1");
-        assert_eq!(parts("/", Some(retried), PartitionBy::ApiKey), plain);
-        let ada = Some(("x-api-key", "ada"));
-        let bob = Some(("x-api-key", "bob"));
-        for by in [by_team(), PartitionBy::None] {
-            assert_eq!(parts("/", ada, by.clone()), parts("/", bob, by));
-        }
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use deja_cache::{Edit, Endpoint, Key, Outcome, OutcomeKind};
 use deja_chat::{Answer, Fresh};
-use deja_trace::{Digest, EditCount, Record, Recorder, redacted_headers, redacted_query};
+use deja_trace::{Digest, EditCount, Record, Recorder, redacted_query};
 use hyper::StatusCode;
 
 use crate::{
@@ -116,7 +116,10 @@ impl Exchange {
         record.at_ms = outcome.at_ms.saturating_sub(outcome.latency_us / 1000);
         if let Some(received) = &self.received {
             record.query = received.query.as_deref().map(redacted_query);
-            record.headers = headers(&received.headers);
+            let shown = received.headers.shown();
+            record.headers = shown
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect();
             record.scope = Some(received.scope);
         }
         record.key = key;
@@ -138,15 +141,6 @@ impl Exchange {
         record.saved_ms = Some(outcome.saved_ms);
         record
     }
-}
-
-/// The headers that are text and no credentials.
-fn headers(headers: &CallHeaders) -> Vec<(String, String)> {
-    let texts = headers.0.iter().filter_map(|(name, value)| {
-        let value = value.to_str().ok()?;
-        Some((name.as_str(), value))
-    });
-    redacted_headers(texts)
 }
 
 /// How often each rule asked for an edit.

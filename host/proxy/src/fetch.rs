@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use deja_cache::{Endpoint, NewEntry, Permit, Question, Stored, Ticket};
+use deja_cache::{Endpoint, NewEntry, Permit, Question, ScopePart, Stored, Ticket};
 use deja_chat::{Answer, Fragment, FrameKind, Incomplete, Recorder};
 use hyper::HeaderMap;
 use tokio::{
@@ -74,6 +74,8 @@ pub(crate) struct Fetch {
     pub(crate) limit: usize,
     /// Whether the request is held beside the answer.
     pub(crate) keeps_requests: bool,
+    /// What besides its body keeps the request apart from others; empty where it is not held.
+    pub(crate) scope: Box<[ScopePart]>,
     /// Held until the answer is there: its client may have left long before.
     pub(crate) _place: Place,
 }
@@ -145,8 +147,9 @@ impl<'a> Recording<'a> {
     fn begin(fetch: &'a Fetch) -> Self {
         let (endpoint, keep) = (fetch.endpoint, fetch.keeps_requests);
         let body = fetch.ticket.as_ref().map(|ticket| ticket.body.clone());
-        let question =
-            body.map(|body| spawn_blocking(move || Question::new(endpoint, &body, keep)));
+        let scope = fetch.scope.clone();
+        let question = move |body: &[u8]| Question::new(endpoint, body, keep).in_scope(scope);
+        let question = body.map(|body| spawn_blocking(move || question(&body)));
         Self {
             fetch,
             started: Instant::now(),

@@ -29,10 +29,10 @@ mod tally;
 mod via;
 
 pub use backend::{
-    Backend, Backends, Pattern, PatternError, Routed, Upstream, UpstreamError, UpstreamSettings,
+    Backend, Backends, ClientKey, Pattern, PatternError, Routed, Upstream, UpstreamError,
+    UpstreamSettings,
 };
 pub use client::client_builder;
-pub use deja_cache::is_credential;
 pub use deja_chat::Api;
 pub use pipeline::Proxy;
 pub use reqwest::Url;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use deja_cache::{
     Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Key, Keyed,
-    KeyerChain, Ledger, OutcomeKind, Recalled, Ticket,
+    KeyerChain, Ledger, OutcomeKind, Recalled, ScopePart, Ticket,
 };
 use deja_chat::Delivery;
 use deja_policy::{PluginHost, Policies, Replacement};
@@ -59,6 +59,8 @@ struct Plan {
     directives: Directives,
     route: Route,
     order: Order,
+    /// What besides its body keeps the request apart from others; empty where it is not held.
+    scope: Box<[ScopePart]>,
 }
 
 impl Proxy {
@@ -299,10 +301,15 @@ fn consult(rules: &Rules, call: &Call, asked: &Asked, route: &Route) -> Consulta
 
 impl Plan {
     fn new(rules: Arc<Rules>, route: Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
-        if via::is_ours(&call.headers.0) {
+        if via::is_ours(&call.headers.map) {
             return Err(Error::Loop);
         }
+        let scope = rules
+            .settings
+            .keep_requests
+            .then(|| call.named_scope(&route));
         Ok(Self {
+            scope: scope.unwrap_or_default(),
             rules,
             endpoint: call.endpoint,
             delivery: asked.delivery,
@@ -325,6 +332,7 @@ impl Plan {
             ticket: ticket.filter(|ticket| ticket.store),
             limit: settings.max_answer_bytes,
             keeps_requests: settings.keep_requests,
+            scope: self.scope.clone(),
             _place: place.ok_or(Error::Busy { limit })?,
         })
     }

@@ -169,7 +169,8 @@ async fn look_up(
 
 async fn models(proxy: &Proxy, request: &Request<Incoming>) -> Result<Vec<openai::Offer>, Error> {
     let rules = proxy.rules.load_full();
-    backend::models(&rules.backends, request.headers())
+    let timeout = rules.settings.models_timeout;
+    backend::models(&rules.backends, request.headers(), timeout)
         .await
         .map_err(Error::Fetch)
 }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use deja_cache::HeaderRules;
 use hyper::header::HeaderName;
 
 /// The server's address and its patience. Read at the start only.
@@ -36,10 +37,14 @@ pub struct ProxySettings {
     pub body_timeout: Duration,
     /// How long a stream may be silent before its client gets a sign of life.
     pub keep_alive: Duration,
+    /// How long an upstream may take to list its models.
+    pub models_timeout: Duration,
     /// Which web pages may call.
     pub cors: Origins,
     /// Who shares answers with whom.
     pub partition: PartitionBy,
+    /// Which headers are part of a key, and which plugins and traces may see.
+    pub headers: HeaderRules,
     /// Whether requests are held beside their answers, to explain misses with.
     pub keep_requests: bool,
     /// Requests whose keys are remembered, byte for byte.

@@ -22,4 +22,4 @@ pub use read::{
 };
 pub use record::{EditCount, Record, TokenUsage};
 pub use recorder::{Recorder, RecorderSettings, RecorderStatus};
-pub use redact::{redacted_headers, redacted_query};
+pub use redact::redacted_query;

@@ -1,6 +1,6 @@
 //! What of a request is never written: its credentials.
 
-use deja_cache::{can_change_answer, is_credential};
+use deja_cache::{HeaderRules, is_credential};
 use deja_chat::Endpoint;
 
 use crate::Digest;
@@ -30,21 +30,23 @@ fn is_secret(name: &str) -> bool {
 }
 
 /// The headers that may be written, by lower-case name.
-pub fn redacted_headers<'a>(
+pub(crate) fn redacted_headers<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Vec<(String, String)> {
     let named = |(name, value): (&str, &str)| (name.to_ascii_lowercase(), value.to_owned());
     let headers = headers.into_iter().map(named);
-    headers.filter(|(name, _)| !is_credential(name)).collect()
+    let rules = HeaderRules::default();
+    headers.filter(|(name, _)| rules.shows(name)).collect()
 }
 
 /// The scope of a request that did not come through Deja: who shares answers where callers are told
 /// apart by their credentials.
 pub(crate) fn scope(endpoint: Endpoint, query: &str, headers: &[(String, String)]) -> Digest {
+    let rules = HeaderRules::default();
     let mut separating: Vec<_> = headers
         .iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value))
-        .filter(|(name, _)| can_change_answer(name) || is_credential(name))
+        .filter(|(name, _)| rules.is_keyed(name))
         .collect();
     separating.sort_unstable();
     let headers = separating

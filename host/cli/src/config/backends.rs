@@ -7,7 +7,7 @@ use std::{
 
 use bytesize::ByteSize;
 use deja_engine::Limits;
-use deja_proxy::{Pattern, Secret, UpstreamSettings, Url};
+use deja_proxy::{ClientKey, Pattern, Secret, UpstreamSettings, Url};
 
 use crate::hub;
 
@@ -201,6 +201,9 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
     let connect_timeout = section.get("connect_timeout", Duration::from_secs(10));
     let idle_timeout = section.get("idle_timeout", Duration::from_mins(5));
     let stream_usage = section.get("stream_usage", true);
+    let client_key = section.get("client_key", ClientKey::SameApi);
+    let list_models_with_client_key = section.get("list_models_with_client_key", false);
+    let forward_headers = section.get("forward_headers", Vec::new());
     let url = url?;
     let host = || url.host_str().unwrap_or_default().to_owned();
     Some(UpstreamSettings {
@@ -211,6 +214,9 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
         connect_timeout,
         idle_timeout,
         stream_usage,
+        client_key,
+        list_models_with_client_key,
+        forward_headers,
     })
 }
 

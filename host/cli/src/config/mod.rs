@@ -209,6 +209,7 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     let model_bytes = section
         .optional("max_bytes")
         .map(|size: ByteSize| size.as_u64());
+    proxy.models_timeout = section.get("list_timeout", proxy.models_timeout);
     section.finish();
 
     let mut section = file.section("plugins");

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use deja_cache::{CacheLimits, Capacity};
+use deja_cache::{CacheLimits, Capacity, HeaderRules};
 use deja_proxy::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
 use tokio::sync::Semaphore;
 
@@ -44,8 +44,10 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
         max_fetches: count(section.get("max_fetches", 1024)),
         body_timeout: section.get("body_timeout", Duration::from_mins(1)),
         keep_alive: section.get("keep_alive", Duration::from_secs(10)),
+        models_timeout: Duration::from_secs(5),
         cors: section.get("cors_origins", loopback),
         partition: PartitionBy::ApiKey,
+        headers: HeaderRules::default(),
         keep_requests: true,
         memo_entries: 0,
         admin_token: None,
@@ -55,6 +57,7 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
 
 pub(super) fn cache(section: &mut Section<'_>, proxy: &mut ProxySettings) -> CacheLimits {
     proxy.partition = section.get("partition", PartitionBy::ApiKey);
+    proxy.headers = HeaderRules::ignoring(section.get("ignore_headers", Vec::new()));
     proxy.keep_requests = section.get("keep_requests", true);
     proxy.memo_entries = count(section.get("memo_entries", 10_000));
     let capacity = Capacity {

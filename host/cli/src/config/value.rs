@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use deja_proxy::{Api, Origins, PartitionBy, Pattern, Url};
+use deja_cache::HeaderPattern;
+use deja_proxy::{Api, ClientKey, Origins, PartitionBy, Pattern, Url};
 use serde_json::Value;
 use toml::de::DeValue;
 
@@ -171,6 +172,19 @@ impl Setting for Api {
     }
 }
 
+impl Setting for ClientKey {
+    const EXPECTED: &'static str = "\"same-api\", \"any-api\" or \"never\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "same-api" => Some(Self::SameApi),
+            "any-api" => Some(Self::AnyApi),
+            "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
 impl Setting for Url {
     const EXPECTED: &'static str =
         "an http or https URL without credentials or query, like \"https://api.openai.com/v1\"";
@@ -189,6 +203,14 @@ impl Setting for Url {
 
 impl Setting for Pattern {
     const EXPECTED: &'static str = "a name, in which `*` can stand for any characters";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        Self::new(&String::read(value)?).ok()
+    }
+}
+
+impl Setting for HeaderPattern {
+    const EXPECTED: &'static str = "a header's name, in which `*` can stand at the end";
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         Self::new(&String::read(value)?).ok()
@@ -228,6 +250,7 @@ macro_rules! lists {
 lists! {
     String, "a list of strings";
     Pattern, "a list of names, in which `*` can stand for any characters";
+    HeaderPattern, "a list of headers, in which `*` can stand at the end of a name";
 }
 
 /// A plugin's own settings: a table, as JSON.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deja_cache::{Change, Difference, Edit, Endpoint, Keyed, Ticket};
+use deja_cache::{Change, Difference, Edit, Endpoint, Keyed, ScopePart, Ticket};
 use hyper::{Method, Request, body::Incoming};
 use serde_json::{Value, json};
 
@@ -45,7 +45,8 @@ pub(super) async fn explain(
         }
         Keyed::Cache(ticket) => {
             let (proxy, endpoint) = (proxy.clone(), call.endpoint);
-            let found = move || found(&proxy, endpoint, &ticket);
+            let scope = call.named_scope(&route);
+            let found = move || found(&proxy, endpoint, &ticket, &scope);
             let found = tokio::task::spawn_blocking(found).await;
             let found = found.map_err(|_| Error::Abandoned)?;
             for (name, value) in found {
@@ -57,7 +58,12 @@ pub(super) async fn explain(
 }
 
 /// What is held for a request, or what comes nearest to it.
-fn found(proxy: &Proxy, endpoint: Endpoint, ticket: &Ticket) -> Vec<(&'static str, Value)> {
+fn found(
+    proxy: &Proxy,
+    endpoint: Endpoint,
+    ticket: &Ticket,
+    scope: &[ScopePart],
+) -> Vec<(&'static str, Value)> {
     let mut found = vec![
         ("key", ticket.key.to_string().into()),
         ("stores", ticket.store.into()),
@@ -76,10 +82,11 @@ fn found(proxy: &Proxy, endpoint: Endpoint, ticket: &Ticket) -> Vec<(&'static st
         let mut nearest = described(&entry);
         nearest["differences"] = shown.into();
         nearest["total"] = differences.len().into();
-        if differences.is_empty() {
-            let note = "the bodies are alike: another caller, backend, header, query or keyer";
-            nearest["note"] = note.into();
+        let apart = entry.question.scope_differences(scope);
+        if differences.is_empty() && apart.is_empty() {
+            nearest["note"] = "it was stored under other keyers or settings of theirs".into();
         }
+        nearest["kept_apart_by"] = apart.into();
         found.push(("nearest", nearest));
     }
     found

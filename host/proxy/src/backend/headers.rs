@@ -1,14 +1,14 @@
 //! Which headers pass between client and upstream.
 
-use deja_cache::is_credential;
+use deja_cache::{HeaderPattern, HeaderRules};
 use deja_chat::Api;
 use hyper::{
     HeaderMap,
-    header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT, VIA},
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT, VIA},
 };
 
-use super::upstream::UpstreamSettings;
-use crate::via;
+use super::upstream::{ClientKey, UpstreamSettings};
+use crate::{decode::named_by_connection, via};
 
 /// The version of Anthropic's API that is asked where the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -57,28 +57,80 @@ const THEIRS: [&str; 15] = [
     "vary",
 ];
 
-/// The client's headers that the upstream gets, and the key. Where the APIs differ, only those
-/// pass that mean something to both.
+/// The client's headers that the upstream gets, and a key. Where the APIs differ, only those pass
+/// that mean something to both.
 pub(super) fn to_upstream(
     settings: &UpstreamSettings,
     from: &HeaderMap,
     translated: bool,
 ) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    let of_this_hop = named_by_connection(from);
     for (name, value) in from {
         let passes = if translated {
             name == USER_AGENT
         } else {
-            !OURS.contains(&name.as_str()) && !of_this_hop.contains(name)
+            !OURS.contains(&name.as_str()) && may_pass(settings, name)
         };
         if passes {
             headers.append(name.clone(), value.clone());
         }
     }
+    let own = || translated && settings.client_key == ClientKey::AnyApi;
+    let shown = own().then(|| shown_key(from)).flatten();
+    finished(settings, headers, shown)
+}
+
+/// The headers of a request for the upstream's models. The client's key is not among them, unless
+/// the settings allow it: who lists models has chosen no upstream.
+pub(super) fn for_models(settings: &UpstreamSettings, from: &HeaderMap) -> HeaderMap {
+    let speaks = if from.contains_key(VERSION) {
+        Api::Anthropic
+    } else {
+        Api::OpenAi
+    };
+    let is_allowed = settings.list_models_with_client_key
+        && match settings.client_key {
+            ClientKey::SameApi => speaks == settings.api,
+            ClientKey::AnyApi => true,
+            ClientKey::Never => false,
+        };
+    let agent = from.get_all(USER_AGENT).iter().cloned();
+    let headers = agent.map(|agent| (USER_AGENT, agent)).collect();
+    let shown = is_allowed.then(|| shown_key(from)).flatten();
+    finished(settings, headers, shown)
+}
+
+/// Whether a client's header passes to an upstream of the client's API. One that may hold
+/// credentials does only where the client's own are wanted, or the settings name it.
+fn may_pass(settings: &UpstreamSettings, name: &HeaderName) -> bool {
+    let own_key = settings.api_key.is_none() && settings.client_key != ClientKey::Never;
+    let named = |pattern: &HeaderPattern| pattern.matches(name.as_str());
+    own_key
+        || HeaderRules::default().shows(name.as_str())
+        || settings.forward_headers.iter().any(named)
+}
+
+/// Adds what every request to the upstream has: its key, or else the one that the client shows.
+fn finished(
+    settings: &UpstreamSettings,
+    mut headers: HeaderMap,
+    shown: Option<String>,
+) -> HeaderMap {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.append(VIA, via::ours());
-    authorise(settings, &mut headers, from, translated);
+    let configured = settings.api_key.as_ref().map(|key| key.reveal().to_owned());
+    if let Some(key) = configured.or(shown) {
+        headers.remove(AUTHORIZATION);
+        headers.remove(X_API_KEY);
+        let (name, value) = match settings.api {
+            Api::OpenAi => (AUTHORIZATION, format!("Bearer {key}")),
+            Api::Anthropic => (X_API_KEY, key),
+        };
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    }
     if settings.api == Api::Anthropic {
         let version = HeaderValue::from_static(ANTHROPIC_VERSION);
         headers.entry(VERSION).or_insert(version);
@@ -86,46 +138,13 @@ pub(super) fn to_upstream(
     headers
 }
 
-fn authorise(
-    settings: &UpstreamSettings,
-    headers: &mut HeaderMap,
-    from: &HeaderMap,
-    translated: bool,
-) {
-    let key = match &settings.api_key {
-        Some(key) => Some(key.reveal().to_owned()),
-        None if translated => shown_key(from),
-        None => return,
-    };
-    let shown: Vec<_> = headers.keys().cloned().collect();
-    for name in shown.iter().filter(|name| is_credential(name.as_str())) {
-        headers.remove(name);
-    }
-    let (name, value) = match (settings.api, key) {
-        (_, None) => return,
-        (Api::OpenAi, Some(key)) => (AUTHORIZATION, format!("Bearer {key}")),
-        (Api::Anthropic, Some(key)) => (X_API_KEY, key),
-    };
-    if let Ok(mut value) = HeaderValue::try_from(value) {
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
-}
-
-/// The headers that are between the client and us because it says so (RFC 9110, section 7.6.1).
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    let values = headers.get_all(CONNECTION).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect()
-}
-
 /// The key that a client of either API shows.
 fn shown_key(headers: &HeaderMap) -> Option<String> {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text(AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
+    let bearer = text(AUTHORIZATION).and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+    });
     text(X_API_KEY).or(bearer).map(str::to_owned)
 }
 
@@ -183,15 +202,63 @@ mod tests {
     }
 
     #[test]
-    fn a_key_moves_to_where_the_other_api_has_it() {
-        let client = headers(&[("authorization", "Bearer ada"), ("openai-beta", "x")]);
-        let there = to_upstream(&settings(Api::Anthropic, None), &client, true);
+    fn no_other_credential_passes_beside_a_configured_key() {
+        let client = headers(&[
+            ("x-api-key", "ada"),
+            ("ocp-apim-subscription-key", "ada"),
+            ("x-portkey-config", "ada"),
+            ("anthropic-beta", "x"),
+            ("x-mode", "fast"),
+        ]);
+        let never = UpstreamSettings {
+            client_key: ClientKey::Never,
+            ..settings(Api::Anthropic, None)
+        };
+        for settings in [settings(Api::Anthropic, Some("k")), never] {
+            let there = to_upstream(&settings, &client, false);
+            assert!(!format!("{there:?}").contains("ada"), "{there:?}");
+            assert_eq!(there["anthropic-beta"], "x");
+            assert!(!there.contains_key("x-mode"));
+            let pattern = HeaderPattern::new("x-mode").expect("it is a name");
+            let naming = UpstreamSettings {
+                forward_headers: vec![pattern],
+                ..settings
+            };
+            assert_eq!(to_upstream(&naming, &client, false)["x-mode"], "fast");
+        }
+    }
+
+    #[test]
+    fn a_key_goes_to_the_other_api_only_if_that_is_allowed() {
+        let client = headers(&[("authorization", "bearer ada"), ("openai-beta", "x")]);
+        let strict = to_upstream(&settings(Api::Anthropic, None), &client, true);
+        assert!(!format!("{strict:?}").contains("ada"), "{strict:?}");
+        let any = |api| UpstreamSettings {
+            client_key: ClientKey::AnyApi,
+            ..settings(api, None)
+        };
+        let there = to_upstream(&any(Api::Anthropic), &client, true);
         assert_eq!(there["x-api-key"], "ada");
         assert_eq!(there["anthropic-version"], ANTHROPIC_VERSION);
         assert!(!there.contains_key("authorization") && !there.contains_key("openai-beta"));
         let client = headers(&[("x-api-key", "bob"), ("anthropic-version", "2023-06-01")]);
-        let back = to_upstream(&settings(Api::OpenAi, None), &client, true);
+        let back = to_upstream(&any(Api::OpenAi), &client, true);
         assert_eq!(back["authorization"], "Bearer bob");
         assert!(!back.contains_key("x-api-key") && !back.contains_key("anthropic-version"));
+    }
+
+    #[test]
+    fn who_lists_models_shows_a_key_only_where_that_is_allowed() {
+        let client = headers(&[("authorization", "Bearer ada")]);
+        let shows = |api, allowed| {
+            let settings = UpstreamSettings {
+                list_models_with_client_key: allowed,
+                ..settings(api, None)
+            };
+            let headers = for_models(&settings, &client);
+            headers.contains_key(AUTHORIZATION) || headers.contains_key(X_API_KEY)
+        };
+        assert!(shows(Api::OpenAi, true));
+        assert!(!shows(Api::OpenAi, false) && !shows(Api::Anthropic, true));
     }
 }

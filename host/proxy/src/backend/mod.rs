@@ -23,7 +23,7 @@ pub(crate) use models::models;
 pub(crate) use order::Order;
 pub(crate) use routes::Route;
 pub use routes::{Backends, Pattern, PatternError, Routed};
-pub use upstream::{Upstream, UpstreamError, UpstreamSettings};
+pub use upstream::{ClientKey, Upstream, UpstreamError, UpstreamSettings};
 
 /// Who answers when the cache does not. Clones share one engine, and one pool of connections.
 #[derive(Clone)]

@@ -1,22 +1,31 @@
 //! Which models there are.
 
+use std::time::Duration;
+
 use deja_chat::openai::Offer;
+use futures_util::future::join_all;
 use hyper::HeaderMap;
 use serde_json::Value;
 use tracing::warn;
 
 use super::{Backend, Backends, FetchError, Routed};
 
-/// The models of all backends that can be asked. One that fails is passed over, unless all do.
+/// The models of all backends that can be asked, which they are at once, each for at most so long.
+/// One that fails is passed over, unless all do.
 pub(crate) async fn models(
     backends: &Backends,
     client: &HeaderMap,
+    timeout: Duration,
 ) -> Result<Vec<Offer>, FetchError> {
+    let lists = backends
+        .iter()
+        .map(|routed| within(timeout, routed, client));
+    let lists = join_all(lists).await;
     let mut models: Vec<Offer> = Vec::new();
     let mut failure = None;
     let mut answered = false;
-    for routed in backends.iter() {
-        match of(routed, client).await {
+    for (routed, list) in backends.iter().zip(lists) {
+        match list {
             Ok(found) => {
                 answered = true;
                 for model in found {
@@ -26,7 +35,7 @@ pub(crate) async fn models(
                 }
             }
             Err(error) => {
-                warn!(backend = routed.name, %error, "its models are missing");
+                warn!(backend = routed.name, %error, hint = hint(&error), "its models are missing");
                 failure.get_or_insert(error);
             }
         }
@@ -35,6 +44,26 @@ pub(crate) async fn models(
         Some(error) if !answered => Err(error),
         _ => Ok(models),
     }
+}
+
+/// The models of one backend, or an error after this time.
+async fn within(
+    timeout: Duration,
+    routed: &Routed,
+    client: &HeaderMap,
+) -> Result<Vec<Offer>, FetchError> {
+    let silent = || FetchError::Silent {
+        backend: routed.name.clone(),
+        timeout,
+    };
+    let list = tokio::time::timeout(timeout, of(routed, client)).await;
+    list.map_err(|_| silent())?
+}
+
+/// What to do about an upstream that wants a key: clients' own are not shown to it by default.
+fn hint(error: &FetchError) -> Option<&'static str> {
+    let wants_key = matches!(error.status().as_u16(), 401 | 403);
+    wants_key.then_some("set `api_key_env`, or `list_models_with_client_key = true`")
 }
 
 async fn of(routed: &Routed, client: &HeaderMap) -> Result<Vec<Offer>, FetchError> {

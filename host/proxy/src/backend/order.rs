@@ -116,7 +116,11 @@ fn for_upstream(
     Ok(Order::Forward(Forward {
         endpoint,
         query: call.query.clone().filter(|_| translation.is_none()),
-        headers: headers::to_upstream(upstream.settings(), &call.headers.0, translation.is_some()),
+        headers: headers::to_upstream(
+            upstream.settings(),
+            &call.headers.map,
+            translation.is_some(),
+        ),
         body,
         answered: call.endpoint,
         translation,

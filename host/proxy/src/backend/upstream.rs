@@ -3,7 +3,7 @@
 use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use deja_cache::Endpoint;
+use deja_cache::{Endpoint, HeaderPattern};
 use deja_chat::{Api, BadRequest, Delivery, Fragment, Fresh, Recorder, unfold};
 use hyper::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use reqwest::{Client, Response, Url, redirect};
@@ -33,6 +33,24 @@ pub struct UpstreamSettings {
     pub idle_timeout: Duration,
     /// Whether `OpenAI`'s streams are asked for their token counts.
     pub stream_usage: bool,
+    /// Where the client's own key goes, if `api_key` names none.
+    pub client_key: ClientKey,
+    /// Whether it is shown the client's key, where `client_key` allows it, when clients list models.
+    pub list_models_with_client_key: bool,
+    /// Headers of the client that it gets although they may hold credentials and the client's own
+    /// do not pass.
+    pub forward_headers: Vec<HeaderPattern>,
+}
+
+/// Where a client's own key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientKey {
+    /// To an upstream of the API that the client speaks.
+    SameApi,
+    /// To an upstream of either API.
+    AnyApi,
+    /// Nowhere: headers that may hold credentials do not pass.
+    Never,
 }
 
 /// Why there is no client for an upstream.
@@ -154,7 +172,7 @@ impl Upstream {
     /// The document at another path, for `models`.
     pub(super) async fn get(&self, path: &str, client: &HeaderMap) -> Result<Value, FetchError> {
         const LIMIT: usize = 8 << 20;
-        let headers = headers::to_upstream(&self.settings, client, true);
+        let headers = headers::for_models(&self.settings, client);
         let request = self.client.get(self.url(path)).headers(headers);
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status();
@@ -312,6 +330,9 @@ pub(super) mod testing {
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             stream_usage: true,
+            client_key: ClientKey::SameApi,
+            list_models_with_client_key: false,
+            forward_headers: Vec::new(),
         }
     }
 
