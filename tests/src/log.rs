@@ -16,12 +16,18 @@ impl Default for Log {
 }
 
 impl Log {
-    pub(crate) fn follow(stderr: impl AsyncRead + Unpin + Send + 'static) -> Self {
+    /// Reads it to its end; keeps at least the last half of so many bytes.
+    pub(crate) fn follow(stderr: impl AsyncRead + Unpin + Send + 'static, kept: usize) -> Self {
         let (sender, receiver) = watch::channel(String::new());
         tokio::spawn(async move {
             let mut lines = BufReader::new(stderr).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                sender.send_modify(|text| text.extend([line.as_str(), "\n"]));
+                sender.send_modify(|text| {
+                    text.extend([line.as_str(), "\n"]);
+                    if text.len() > kept {
+                        text.drain(..text.ceil_char_boundary(text.len() - kept / 2));
+                    }
+                });
             }
         });
         Self(receiver)

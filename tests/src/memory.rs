@@ -19,6 +19,12 @@ pub(crate) fn resident(process: Pid) -> f64 {
     kibibytes / 1024.0
 }
 
+/// The files that a process has open; nothing where the system does not show them.
+pub(crate) fn descriptors(process: Pid) -> Option<usize> {
+    let folder = format!("/proc/{}/fd", process.as_raw_pid());
+    Some(fs::read_dir(folder).ok()?.count())
+}
+
 fn told_by_ps(process: i32) -> Option<String> {
     let mut ps = Command::new("ps");
     let output = ps

@@ -32,7 +32,8 @@ pub fn required(variable: &str) -> OsString {
 pub struct Setup {
     folder: TempDir,
     environment: BTreeMap<&'static str, OsString>,
-    keeps_log: bool,
+    log_bytes: usize,
+    own_group: bool,
 }
 
 impl Setup {
@@ -47,7 +48,8 @@ impl Setup {
         let setup = Self {
             folder,
             environment: environment.into(),
-            keeps_log: true,
+            log_bytes: usize::MAX,
+            own_group: false,
         };
         fs::create_dir(setup.plugins()).expect("the plugin folder can be made");
         setup.configure(settings);
@@ -63,8 +65,21 @@ impl Setup {
 
     /// Throws the log away, as that of a server under load grows too long to keep.
     #[must_use]
-    pub fn without_log(mut self) -> Self {
-        self.keeps_log = false;
+    pub fn without_log(self) -> Self {
+        self.log_at_most(0)
+    }
+
+    /// Keeps no more than the last part of the log, of so many bytes.
+    #[must_use]
+    pub fn log_at_most(mut self, bytes: usize) -> Self {
+        self.log_bytes = bytes;
+        self
+    }
+
+    /// Runs the server in a process group of its own, so that Ctrl-C does not reach it.
+    #[must_use]
+    pub fn in_own_group(mut self) -> Self {
+        self.own_group = true;
         self
     }
 
@@ -132,11 +147,16 @@ impl Setup {
     /// Starts the server and waits until it listens.
     pub async fn start(self) -> Deja {
         let mut command = self.command();
-        if !self.keeps_log {
+        if self.log_bytes == 0 {
             command.stderr(Stdio::null());
         }
+        if self.own_group {
+            command.process_group(0);
+        }
         let mut child = command.spawn().expect("deja can be started");
-        let log = child.stderr.take().map(Log::follow).unwrap_or_default();
+        let stderr = child.stderr.take();
+        let log = stderr.map(|stderr| Log::follow(stderr, self.log_bytes));
+        let log = log.unwrap_or_default();
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
         let line = timeout(PATIENCE, stdout.lines().next_line()).await;
         let line = line.ok().and_then(Result::ok).flatten().unwrap_or_default();
@@ -318,6 +338,12 @@ impl Deja {
     #[must_use]
     pub fn resident(&self) -> f64 {
         memory::resident(self.process())
+    }
+
+    /// How many files the server has open; nothing where the system does not show them.
+    #[must_use]
+    pub fn descriptors(&self) -> Option<usize> {
+        memory::descriptors(self.process())
     }
 
     /// Sends the server a signal.

@@ -21,6 +21,7 @@ mod report;
 mod serve;
 mod setup;
 mod shell;
+mod soak;
 mod stamp;
 mod test;
 mod wasm;
@@ -93,6 +94,12 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Set up, build, and put hours of mixed traffic on the server, whose every answer is checked
+    Soak {
+        /// Passed on, such as `--time 1h`, `--rate 50` and `--seed 7`; `--help` shows all
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Write Rust's view of mlx-c; `setup` calls this
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -120,6 +127,7 @@ fn run(options: Options) -> Result<()> {
         Command::Plugins => plugins::build(choice).map(|components| plugins::list(&components)),
         Command::Serve { arguments } => serve::run(choice, &arguments),
         Command::Bench { benches, arguments } => bench::run(choice, &benches, &arguments),
+        Command::Soak { arguments } => soak::run(choice, &arguments),
         Command::Test { steps, arguments } => test::run(choice, &steps, &arguments),
         #[cfg(target_os = "linux")]
         Command::Bindings {

@@ -1,11 +1,13 @@
 //! Every check, those that fail soonest first.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use deja_component::Artifact;
 
 use crate::wasm::Choice;
 use crate::{cargo, paths, plugins, python, setup, shell};
@@ -89,21 +91,31 @@ fn host(arguments: &[OsString]) -> Result<()> {
 
 /// A cargo command for the crates of the host, whose programs are told where to find the server and
 /// what it takes.
+pub(crate) fn with_product(command: &str, arguments: &[&str]) -> Result<Command> {
+    let variables = variables(&build()?)?;
+    let mut cargo = cargo::host();
+    cargo.arg(command).args(arguments).envs(variables);
+    Ok(cargo)
+}
+
+/// Builds the programs and tests of the host.
 ///
 /// The server is built together with the tests: alone it would be built with fewer features of the
 /// crates that both use, and they would be compiled twice.
-pub(crate) fn with_product(command: &str, arguments: &[&str]) -> Result<Command> {
+pub(crate) fn build() -> Result<Vec<Artifact>> {
     let mut build = cargo::host();
     build.arg("build").args(OTHERS).args(["--bins", "--tests"]);
-    let deja = cargo::binary(&deja_component::build(&mut build)?, "deja")?;
+    deja_component::build(&mut build)
+}
 
-    let mut cargo = cargo::host();
-    cargo.arg(command).args(arguments);
-    cargo.env("DEJA_HOME", paths::home()).env("DEJA_BIN", deja);
-    cargo
-        .env("DEJA_PYTHON", python::interpreter())
-        .env("DEJA_PLUGINS", paths::components());
-    Ok(cargo)
+/// The variables that tell tests and benchmarks where to find the server and what it takes.
+pub(crate) fn variables(artifacts: &[Artifact]) -> Result<[(&'static str, PathBuf); 4]> {
+    Ok([
+        ("DEJA_HOME", paths::home()),
+        ("DEJA_BIN", cargo::binary(artifacts, "deja")?),
+        ("DEJA_PYTHON", python::interpreter()),
+        ("DEJA_PLUGINS", paths::components()),
+    ])
 }
 
 /// This crate, as the alias `cargo xtask` builds it.

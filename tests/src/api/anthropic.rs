@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ANSWER_TOKENS, Answer, PROMPT_TOKENS, Stop};
+use super::{Answer, Stop};
 
 /// The signature of every thought.
 const SIGNATURE: &str = "c2lnbmF0dXJl";
@@ -56,14 +56,14 @@ fn content(answer: &Answer) -> Value {
 }
 
 pub(super) fn document(answer: &Answer) -> Value {
-    message(
-        &content(answer),
-        Some(stop_name(answer.stop)),
-        ANSWER_TOKENS,
-    )
+    let usage = json!({
+        "input_tokens": answer.prompt_tokens,
+        "output_tokens": answer.answer_tokens,
+    });
+    message(&content(answer), Some(stop_name(answer.stop)), &usage)
 }
 
-fn message(content: &Value, stop_reason: Option<&str>, output_tokens: u32) -> Value {
+fn message(content: &Value, stop_reason: Option<&str>, usage: &Value) -> Value {
     json!({
         "id": "msg_scripted",
         "type": "message",
@@ -72,13 +72,14 @@ fn message(content: &Value, stop_reason: Option<&str>, output_tokens: u32) -> Va
         "content": content,
         "stop_reason": stop_reason,
         "stop_sequence": null,
-        "usage": {"input_tokens": PROMPT_TOKENS, "output_tokens": output_tokens},
+        "usage": usage,
     })
 }
 
 pub(super) fn frames(answer: &Answer) -> Vec<String> {
-    let mut events =
-        vec![json!({"type": "message_start", "message": message(&json!([]), None, 1)})];
+    let usage = json!({"input_tokens": answer.prompt_tokens, "output_tokens": 1});
+    let start = message(&json!([]), None, &usage);
+    let mut events = vec![json!({"type": "message_start", "message": start})];
     for (index, (start, deltas)) in blocks(answer).into_iter().enumerate() {
         events.push(json!({"type": "content_block_start", "index": index, "content_block": start}));
         let delta = |delta| json!({"type": "content_block_delta", "index": index, "delta": delta});
@@ -88,7 +89,7 @@ pub(super) fn frames(answer: &Answer) -> Vec<String> {
     events.push(json!({
         "type": "message_delta",
         "delta": {"stop_reason": stop_name(answer.stop), "stop_sequence": null},
-        "usage": {"output_tokens": ANSWER_TOKENS},
+        "usage": {"output_tokens": answer.answer_tokens},
     }));
     events.push(json!({"type": "message_stop"}));
     events.iter().map(frame).collect()

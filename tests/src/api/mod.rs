@@ -24,10 +24,10 @@ pub const PAIRS: [(Api, Api); 4] = [
     (Api::Anthropic, Api::Anthropic),
 ];
 
-/// The prompt's tokens in every scripted answer.
+/// The prompt's tokens in a scripted answer that names no others.
 pub const PROMPT_TOKENS: u32 = 11;
 
-/// The answer's tokens in every scripted answer.
+/// The answer's tokens in a scripted answer that names no others.
 pub const ANSWER_TOKENS: u32 = 7;
 
 /// What a scripted model answers, in no API's form.
@@ -41,6 +41,10 @@ pub struct Answer {
     pub calls: Vec<ToolCall>,
     /// Why it ended.
     pub stop: Stop,
+    /// The tokens of its prompt.
+    pub prompt_tokens: u32,
+    /// Its own tokens.
+    pub answer_tokens: u32,
 }
 
 /// A call of a tool.
@@ -76,6 +80,8 @@ impl Answer {
             pieces: text.split_inclusive(' ').map(str::to_owned).collect(),
             calls: Vec::new(),
             stop: Stop::End,
+            prompt_tokens: PROMPT_TOKENS,
+            answer_tokens: ANSWER_TOKENS,
         }
     }
 
@@ -105,7 +111,9 @@ impl Answer {
         self
     }
 
-    fn whole_text(&self) -> String {
+    /// The text in one piece.
+    #[must_use]
+    pub fn whole_text(&self) -> String {
         self.pieces.concat()
     }
 }

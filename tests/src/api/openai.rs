@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ANSWER_TOKENS, Answer, PROMPT_TOKENS, Stop};
+use super::{Answer, Stop};
 
 pub(super) fn stop_name(stop: Stop) -> &'static str {
     match stop {
@@ -13,11 +13,11 @@ pub(super) fn stop_name(stop: Stop) -> &'static str {
     }
 }
 
-fn usage() -> Value {
+fn usage(answer: &Answer) -> Value {
     json!({
-        "prompt_tokens": PROMPT_TOKENS,
-        "completion_tokens": ANSWER_TOKENS,
-        "total_tokens": PROMPT_TOKENS + ANSWER_TOKENS,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.answer_tokens,
+        "total_tokens": answer.prompt_tokens + answer.answer_tokens,
     })
 }
 
@@ -45,7 +45,7 @@ pub(super) fn document(answer: &Answer) -> Value {
         "created": 1_700_000_000,
         "model": "scripted",
         "choices": [{"index": 0, "message": message, "finish_reason": stop_name(answer.stop)}],
-        "usage": usage(),
+        "usage": usage(answer),
     })
 }
 
@@ -72,7 +72,7 @@ pub(super) fn frames(answer: &Answer, with_usage: bool) -> Vec<String> {
     if with_usage {
         let mut last = chunk(&json!({}), None);
         last["choices"] = json!([]);
-        last["usage"] = usage();
+        last["usage"] = usage(answer);
         chunks.push(last);
     }
     let mut frames: Vec<_> = chunks.iter().map(frame).collect();

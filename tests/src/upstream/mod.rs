@@ -36,6 +36,7 @@ pub struct Upstream {
 /// What an upstream has seen so far.
 #[derive(Default)]
 struct Seen {
+    count: usize,
     asked: Vec<Asked>,
     deserted: usize,
 }
@@ -45,12 +46,24 @@ type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 impl Upstream {
     /// An upstream that answers each request as the script says.
     pub async fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(script, true).await
+    }
+
+    /// The same, but it only counts its requests: for so many that they cannot be kept.
+    pub async fn counting(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_with(script, false).await
+    }
+
+    async fn start_with(
+        script: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+        keeps: bool,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("a port is free");
         let address = listener.local_addr().expect("it has an address");
         let (sender, seen) = watch::channel(Seen::default());
-        let server = tokio::spawn(accept(listener, Arc::new(script), Arc::new(sender)));
+        let server = tokio::spawn(accept(listener, Arc::new(script), Arc::new(sender), keeps));
         Self {
             url: format!("http://{address}"),
             seen,
@@ -86,12 +99,12 @@ impl Upstream {
     /// How many requests it got so far.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.seen.borrow().asked.len()
+        self.seen.borrow().count
     }
 
     /// Waits until it has got this many requests.
     pub async fn wait_for(&self, count: usize) {
-        self.wait(|seen| seen.asked.len() >= count).await;
+        self.wait(|seen| seen.count >= count).await;
     }
 
     /// Waits until this many clients have left before their answers had ended.
@@ -112,21 +125,35 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, script: Arc<Script>, seen: Arc<watch::Sender<Seen>>) {
+async fn accept(
+    listener: TcpListener,
+    script: Arc<Script>,
+    seen: Arc<watch::Sender<Seen>>,
+    keeps: bool,
+) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        connections.spawn(serve(stream, script.clone(), seen.clone()));
+        connections.spawn(serve(stream, script.clone(), seen.clone(), keeps));
+        while connections.try_join_next().is_some() {}
     }
 }
 
-async fn serve(mut stream: TcpStream, script: Arc<Script>, seen: Arc<watch::Sender<Seen>>) {
+async fn serve(
+    mut stream: TcpStream,
+    script: Arc<Script>,
+    seen: Arc<watch::Sender<Seen>>,
+    keeps: bool,
+) {
     // A head and its body are written one after the other, and neither is to wait.
     stream.set_nodelay(true).expect("the connection is open");
     let mut buffer = BytesMut::new();
     while let Some(mut asked) = Asked::read(&mut stream, &mut buffer).await {
         seen.send_modify(|seen| {
-            asked.number = seen.asked.len();
-            seen.asked.push(asked.clone());
+            asked.number = seen.count;
+            seen.count += 1;
+            if keeps {
+                seen.asked.push(asked.clone());
+            }
         });
         match script(&asked).send(&mut stream).await {
             Connection::Open => {}
