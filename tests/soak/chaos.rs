@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The time between two operations.
-const PAUSE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// How long a hostile plugin stays.
 const HOSTILITY: Duration = Duration::from_secs(4);
@@ -78,7 +78,7 @@ impl Chaos {
         match draw.random_range(0..20) {
             0..4 => {
                 let plugin = plugins::good(draw);
-                self.tally.operation("drop a plugin", self.drop(&plugin));
+                self.drop("drop a plugin", &plugin);
             }
             4..7 => self.hostile(draw).await,
             7..10 => {
@@ -91,12 +91,12 @@ impl Chaos {
                 self.tally.operation("break the configuration", Ok(()));
             }
             12 if draw.random_bool(0.3) => self.note("purge all", self.purge("")).await,
-            12 | 13 => {
-                let model = ["?model=oa-small", "?model=an-large", "?model=engine"];
-                let model = model[draw.random_range(0..3)];
+            13 if draw.random_bool(0.5) => {
+                let models = ["?model=oa-small", "?model=an-large", "?model=engine"];
+                let model = models[draw.random_range(0..models.len())];
                 self.note("purge a model", self.purge(model)).await;
             }
-            14 => self.note("purge an answer", self.purge_one()).await,
+            12..15 => self.note("purge an answer", self.purge_one()).await,
             15..17 => {
                 let bad = REFUSED[draw.random_range(0..REFUSED.len())];
                 self.note("send a bad request", self.refuse(bad)).await;
@@ -116,19 +116,18 @@ impl Chaos {
     /// Puts a hostile plugin in its place, and a good one some time later.
     async fn hostile(&self, draw: &mut StdRng) {
         let plugin = plugins::hostile(draw);
-        self.tally
-            .operation("drop a hostile plugin", self.drop(&plugin));
+        self.drop("drop a hostile plugin", &plugin);
         sleep(HOSTILITY).await;
-        let good = plugins::standard()
-            .into_iter()
-            .find(|it| it.name == plugin.name);
-        let done = good.map_or(Ok(()), |good| self.drop(&good));
-        self.tally.operation("replace a hostile plugin", done);
+        for standard in plugins::standard() {
+            if standard.name == plugin.name {
+                self.drop("replace a hostile plugin", &standard);
+            }
+        }
     }
 
-    fn drop(&self, plugin: &Plugin) -> Done {
+    fn drop(&self, operation: &'static str, plugin: &Plugin) {
         self.deja.setup().drop_file(plugin.name, &plugin.bytes);
-        Ok(())
+        self.tally.operation(operation, Ok(()));
     }
 
     async fn get(&self, path: &str) -> Done {

@@ -52,7 +52,7 @@ use crate::{
 const LOG: usize = 1 << 20;
 
 /// How long a server may take to see that nothing runs any more: a silent upstream is waited for.
-const CALM: u32 = 60;
+const SETTLING: u32 = 60;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -140,10 +140,10 @@ impl Soak {
                 *panics = (*panics).max(self.panics());
             }
             if second % 60 == 0 {
-                let minutes = started.elapsed().as_secs() / 60;
+                let minutes = started.elapsed().as_secs_f64() / 60.0;
                 let files = files.map_or_else(|| "?".to_owned(), |files| files.to_string());
                 println!(
-                    "{minutes} min, {memory:.0} MiB, {files} files, {}",
+                    "{minutes:.0} min, {memory:.0} MiB, {files} files, {}",
                     self.tally.line()
                 );
             }
@@ -160,7 +160,7 @@ impl Soak {
     /// How many requests the server takes for running when there are none.
     async fn left_over(&self) -> u64 {
         let mut running = 0;
-        for _ in 0..CALM {
+        for _ in 0..SETTLING {
             let health = self.deja.health().await;
             running = health["in_flight"].as_u64().unwrap_or(0);
             if running == 0 {

@@ -144,7 +144,7 @@ fn reply(api: Api, asked: &Asked) -> Reply {
     };
     match Fault::in_text(&prompt) {
         // It succeeds now and then, so that what failed is asked for again and kept.
-        Some(fault) if asked.number % 3 != 0 => fault.reply(api, asked, right, &answer),
+        Some(fault) if !asked.number.is_multiple_of(3) => fault.reply(api, asked, right, &answer),
         _ if prompt.contains("pace slow") => {
             right.taking(Duration::from_millis(200 + asked.number as u64 % 1300))
         }

@@ -1,4 +1,4 @@
-//! What the soak is told on its command line.
+//! The command line of the soak.
 
 use std::{fmt, str::FromStr, time::Duration};
 

@@ -1,23 +1,27 @@
 //! Knows the right answer of each request, and judges what came instead.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::Mutex,
     time::{Duration, Instant},
 };
 
+use deja_tests::Api;
 use serde_json::Value;
 
 use crate::{
     fault::{Fault, PAGE},
     question::{Question, Spelling, Target},
-    reply::Reply,
+    reply::{Reply, shortened},
     said::Said,
 };
 
 /// How long after the worker was killed a request may fail for it: as long as it may wait for the
 /// next worker.
-const MOURNING: Duration = Duration::from_mins(3);
+const RESTART: Duration = Duration::from_mins(3);
 
 /// Statuses and words with which the server declines to ask a backend.
 const DECLINED: [(u16, &str); 2] = [(504, "no answer is held"), (503, "places are taken")];
@@ -77,56 +81,31 @@ impl Oracle {
     ) -> Verdict {
         let said = Said::of(question.call, reply);
         if reply.left {
-            return self.judge_part(question, said);
+            return judge_part(question, &said);
         }
-        if let Some(ending) = self.failure(question, asked, reply) {
-            return match ending {
-                // What came before the failure must be right too.
-                Verdict::Planned => match self.judge_part(question, said) {
-                    Verdict::Left => Verdict::Planned,
-                    wrong => wrong,
-                },
-                other => other,
-            };
-        }
-        if question.fault == Some(Fault::Page) && reply.body == PAGE {
-            return Verdict::Planned;
-        }
-        match question.target {
-            Target::Engine => self.judge_engine(question, reply, said),
-            _ => judge_scripted(question, spelling, said),
+        match self.failure(question, asked, reply) {
+            // What came before the failure must be right too.
+            Some(Verdict::Planned) => match judge_part(question, &said) {
+                Verdict::Left => Verdict::Planned,
+                wrong => wrong,
+            },
+            Some(verdict) => verdict,
+            None if question.target == Target::Engine => self.judge_engine(question, reply, said),
+            None => judge_scripted(question, spelling, &said),
         }
     }
 
-    /// What kind of failure a reply tells, if it tells one.
+    /// The verdict on a reply that is no whole answer.
     fn failure(&self, question: &Question, asked: Instant, reply: &Reply) -> Option<Verdict> {
-        let stream = reply.stream();
-        let document = reply.document().unwrap_or_default();
-        let is_whole = match reply.is_stream {
-            true => stream.is_whole && stream.error().is_none(),
-            false => reply.broken.is_none() && document.is_object(),
-        };
-        if reply.status == 200 && is_whole {
+        if reply.is_whole() {
             return None;
         }
-        if question.fault == Some(Fault::Page) && reply.body == PAGE {
-            return Some(Verdict::Planned);
-        }
-        let what = || {
-            let start: String = reply.body.chars().take(300).collect();
-            let end: String = reply
-                .body
-                .chars()
-                .rev()
-                .take(200)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .rev()
-                .collect();
-            format!("{} {:?} {start} … {end}", reply.status, reply.broken)
-        };
+        let document = reply.document().unwrap_or_default();
         if reply.status != 200 && !is_told(question, &document) {
-            return Some(Verdict::Lost(format!("no error of the API: {}", what())));
+            return Some(Verdict::Lost(format!(
+                "no error of the API: {}",
+                reply.shown()
+            )));
         }
         let message = document["error"]["message"].as_str().unwrap_or_default();
         let declines = |(status, words)| reply.status == status && message.contains(words);
@@ -134,38 +113,22 @@ impl Oracle {
             return Some(Verdict::Declined);
         }
         let is_planned = match (question.target, question.fault) {
-            (Target::Engine, _) => self.is_in_mourning(asked),
-            (_, Some(fault)) => reply.status == 200 || fault.statuses().contains(&reply.status),
-            (_, None) => false,
+            (Target::Engine, _) => self.may_lack_a_worker(asked),
+            (_, Some(fault)) if reply.status != 200 => fault.statuses().contains(&reply.status),
+            (_, Some(Fault::Page)) => reply.body == PAGE,
+            (_, fault) => fault.is_some() && reply.is_stream,
         };
         Some(if is_planned {
             Verdict::Planned
         } else {
-            Verdict::Lost(what())
+            Verdict::Lost(reply.shown())
         })
     }
 
     /// Whether the worker was killed while a request waited, or not long before.
-    fn is_in_mourning(&self, asked: Instant) -> bool {
+    fn may_lack_a_worker(&self, asked: Instant) -> bool {
         let kills = self.kills.lock().expect("nobody panics with it");
-        kills.iter().any(|&kill| kill + MOURNING > asked)
-    }
-
-    /// Judges the beginning of an answer.
-    fn judge_part(&self, question: &Question, said: Said) -> Verdict {
-        let begins = |whole: &Said| {
-            whole.text.starts_with(&said.text) && whole.thinking.starts_with(&said.thinking)
-        };
-        let is_right = match question.target {
-            // The answer of which this is a part may be one that nobody has seen as a whole.
-            Target::Engine => true,
-            _ => callers(question).any(|caller| begins(&expected(question, caller))),
-        };
-        if is_right {
-            Verdict::Left
-        } else {
-            Verdict::Wrong(format!("no beginning of the answer: {}", shown(&said)))
-        }
+        kills.iter().any(|&kill| kill + RESTART > asked)
     }
 
     /// The first answer is the right one; one that is computed again may differ where two tokens
@@ -193,7 +156,6 @@ impl Oracle {
 
 /// Whether an error is told in the form of the client's API.
 fn is_told(question: &Question, document: &Value) -> bool {
-    use deja_tests::Api;
     let error = &document["error"];
     let has_kind = error["type"].is_string() && error["message"].is_string();
     has_kind && (question.call.api() == Api::OpenAi || document["type"] == "error")
@@ -209,22 +171,38 @@ fn expected(question: &Question, caller: Option<&str>) -> Said {
     Said::expected(question.call, &question.answer(caller))
 }
 
-fn judge_scripted(question: &Question, spelling: Spelling, said: Said) -> Verdict {
-    let mut said = said;
+/// Judges the beginning of an answer.
+fn judge_part(question: &Question, said: &Said) -> Verdict {
+    let begins = |whole: &Said| {
+        whole.text.starts_with(&said.text) && whole.thinking.starts_with(&said.thinking)
+    };
+    let is_right = match question.target {
+        // The answer of which this is a part may be one that nobody has seen as a whole.
+        Target::Engine => true,
+        _ => callers(question).any(|caller| begins(&expected(question, caller))),
+    };
+    if is_right {
+        Verdict::Left
+    } else {
+        Verdict::Wrong(format!("no beginning of the answer: {}", shown(said)))
+    }
+}
+
+fn judge_scripted(question: &Question, spelling: Spelling, said: &Said) -> Verdict {
+    let has_counts = said.prompt_tokens.is_some() || said.answer_tokens.is_some();
+    let counts_asked = !spelling.stream || spelling.usage;
     let is_right = callers(question).any(|caller| {
-        let expected = expected(question, caller);
-        let counts_asked = !spelling.stream || spelling.usage;
-        if !counts_asked && said.prompt_tokens.is_none() && said.answer_tokens.is_none() {
-            said.prompt_tokens = expected.prompt_tokens;
-            said.answer_tokens = expected.answer_tokens;
+        let mut expected = expected(question, caller);
+        if !counts_asked && !has_counts {
+            (expected.prompt_tokens, expected.answer_tokens) = (None, None);
         }
-        said == expected
+        *said == expected
     });
     if is_right {
         return Verdict::Right;
     }
     let expected = expected(question, question.caller);
-    Verdict::Wrong(format!("{} instead of {}", shown(&said), shown(&expected)))
+    Verdict::Wrong(format!("{} instead of {}", shown(said), shown(&expected)))
 }
 
 /// Whether two answers of the engine are the same. One may not have told its counts.
@@ -242,10 +220,5 @@ fn agree(one: &Said, other: &Said) -> bool {
 
 /// What was said, cut to a length that can be read.
 fn shown(said: &Said) -> String {
-    let text = format!("{said:?}");
-    let mut short: String = text.chars().take(120).collect();
-    let tail: Vec<_> = text.chars().rev().take(160).collect();
-    short.push_str(" … ");
-    short.extend(tail.into_iter().rev());
-    short
+    shortened(&format!("{said:?}"))
 }

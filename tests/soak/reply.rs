@@ -20,6 +20,9 @@ pub(crate) enum Manner {
 /// How long a slow client pauses after each part.
 const PAUSE: Duration = Duration::from_millis(30);
 
+/// How many characters of a text are shown at either end.
+const SHOWN: usize = 200;
+
 /// What a client has got.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
@@ -69,6 +72,27 @@ impl Reply {
         reply
     }
 
+    /// Whether the client can take it for a whole answer.
+    pub(crate) fn is_whole(&self) -> bool {
+        let is_whole = if self.is_stream {
+            let stream = self.stream();
+            stream.is_whole && !stream.is_garbled && stream.error().is_none()
+        } else {
+            self.document().is_some_and(|document| document.is_object())
+        };
+        self.status == 200 && self.broken.is_none() && is_whole
+    }
+
+    /// What came, cut to a length that can be read.
+    pub(crate) fn shown(&self) -> String {
+        format!(
+            "{} {:?} {}",
+            self.status,
+            self.broken,
+            shortened(&self.body)
+        )
+    }
+
     /// The document, if it is one.
     pub(crate) fn document(&self) -> Option<Value> {
         serde_json::from_str(&self.body).ok()
@@ -116,6 +140,17 @@ impl Stream {
             .iter()
             .find_map(|chunk| chunk.get("error").filter(|it| !it.is_null()))
     }
+}
+
+/// The beginning and the end of a text.
+pub(crate) fn shortened(text: &str) -> String {
+    let characters = text.chars().count();
+    if characters <= 2 * SHOWN {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(SHOWN).collect();
+    let end: String = text.chars().skip(characters - SHOWN).collect();
+    format!("{start} … {end}")
 }
 
 /// An error with what caused it, in one line.

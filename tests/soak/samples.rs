@@ -45,7 +45,8 @@ impl Samples {
         let mut series = self.series.lock().expect("nobody panics with it");
         series[0].add(now, memory);
         if let Some(files) = files {
-            series[1].add(now, files as f64);
+            let files = u32::try_from(files).map_or(f64::MAX, f64::from);
+            series[1].add(now, files);
         }
         (memory, files)
     }

@@ -48,7 +48,12 @@ impl Default for Change {
 impl Change {
     /// One that is taken.
     pub(crate) fn draw(draw: &mut StdRng) -> Self {
-        const KEYERS: [&[&str]; 4] = [
+        // A change of the keyers makes all that is held useless, so most keep them.
+        const KEYERS: [&[&str]; 8] = [
+            &["exact"],
+            &["exact"],
+            &["exact"],
+            &["exact"],
             &["exact"],
             &["ignore-case-and-space"],
             &["claude-code", "exact"],
@@ -57,7 +62,7 @@ impl Change {
         const EVICTIONS: [&str; 6] = ["lru", "fifo", "gdsf", "s3-fifo", "sieve", "w-tinylfu"];
         Self {
             entries: draw.random_range(1000..1500),
-            ttl: ["24h", "1min", "5s"][draw.random_range(0..3)],
+            ttl: ["24h", "1h", "1min", "5s"][draw.random_range(0..4)],
             keyers: KEYERS[draw.random_range(0..KEYERS.len())],
             eviction: EVICTIONS[draw.random_range(0..EVICTIONS.len())],
             keeps_requests: draw.random_bool(0.7),

@@ -4,8 +4,14 @@
 /// of neighbouring seconds are not independent.
 const BLOCKS: usize = 60;
 
-/// The normal distribution's bound of an interval that holds 95%.
+/// How many standard deviations on both sides of a normal mean hold 95%.
 const BOUND: f64 = 1.96;
+
+/// How many blocks a slope is made of at least.
+const FEWEST: usize = 10;
+
+/// Of an hour.
+const SECONDS: f64 = 3600.0;
 
 /// A slope in units per hour.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,39 +24,52 @@ pub(crate) struct Slope {
 
 impl Slope {
     /// The slope of values over times in seconds; nothing where they are too few.
+    #[expect(clippy::cast_precision_loss, reason = "there are some sixty blocks")]
     pub(crate) fn of(samples: &[(f64, f64)]) -> Option<Self> {
         let means = means(samples);
-        let count = means.len();
-        if count < 10 {
+        if means.len() < FEWEST {
             return None;
         }
-        let mut slopes: Vec<f64> = Vec::with_capacity(count * (count - 1) / 2);
-        for (at, (time, value)) in means.iter().enumerate() {
-            let later = means[at + 1..].iter();
-            slopes.extend(later.map(|(t, v)| (v - value) / (t - time) * 3600.0));
-        }
-        slopes.sort_by(f64::total_cmp);
-        let pairs = slopes.len() as f64;
-        let n = count as f64;
-        let spread = BOUND * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
-        let rank = |rank: f64| slopes[(rank.max(0.0) as usize).min(slopes.len() - 1)];
+        let slopes = slopes(&means);
+        let (pairs, n) = (slopes.len(), means.len() as f64);
+        let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is positive and small"
+        )]
+        let spread = (BOUND * deviation).ceil() as usize;
         Some(Self {
-            estimate: rank(pairs / 2.0),
-            low: rank(((pairs - spread) / 2.0).floor()),
-            high: rank(((pairs + spread) / 2.0).ceil()),
+            estimate: slopes[pairs / 2],
+            low: slopes[pairs.saturating_sub(spread) / 2],
+            high: slopes[usize::midpoint(pairs, spread).min(pairs - 1)],
         })
     }
 }
 
+/// The slopes between all pairs, in order.
+fn slopes(means: &[(f64, f64)]) -> Vec<f64> {
+    let mut slopes = Vec::new();
+    for (at, (time, value)) in means.iter().enumerate() {
+        let later = means[at + 1..].iter();
+        slopes.extend(later.map(|(t, v)| (v - value) / (t - time) * SECONDS));
+    }
+    slopes.sort_by(f64::total_cmp);
+    slopes
+}
+
 /// The means of the blocks.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "there are not that many samples"
+)]
 fn means(samples: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let size = samples.len().div_ceil(BLOCKS).max(1);
     let mean = |block: &[(f64, f64)]| {
-        let sum = block
-            .iter()
-            .fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+        let add = |sum: (f64, f64), it: &(f64, f64)| (sum.0 + it.0, sum.1 + it.1);
+        let (time, value) = block.iter().fold((0.0, 0.0), add);
         let count = block.len() as f64;
-        (sum.0 / count, sum.1 / count)
+        (time / count, value / count)
     };
     samples.chunks(size).map(mean).collect()
 }
@@ -84,7 +103,7 @@ mod tests {
         let step = |at: u32| (f64::from(at), if at < 100 { 0.0 } else { 30.0 });
         let samples: Vec<_> = (0..3000).map(step).collect();
         let found = Slope::of(&samples).expect("they are enough");
-        assert_eq!(found.estimate, 0.0);
+        assert!(found.estimate.abs() < 1e-9 && found.low <= 0.0, "{found:?}");
     }
 
     #[test]

@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// A connection that waited this long is not used again: the server closes it some time later.
 const IDLE: Duration = Duration::from_secs(10);
 
+/// How long a client waits for the head that leaves before it.
+const HASTE: Duration = Duration::from_millis(30);
+
 /// How many requests run at once.
 const AT_ONCE: usize = 128;
 
@@ -35,6 +38,7 @@ pub(crate) struct Traffic {
 }
 
 /// A request that is to be sent.
+#[derive(Debug)]
 struct Request {
     question: Question,
     spelling: Spelling,
@@ -89,45 +93,37 @@ impl Traffic {
         while running.join_next().await.is_some() {}
     }
 
+    /// Sends a request, and counts what becomes of it.
     async fn ask(&self, request: Request) {
-        let kind = request.question.kind();
         let asked = Instant::now();
-        let sent = self.post(&request).send();
+        let (verdict, cache_status) = match self.send(&request).await {
+            None => (Verdict::Left, String::new()),
+            Some(Err(error)) => (Verdict::Lost(causes(&error)), String::new()),
+            Some(Ok(reply)) => {
+                let Request {
+                    question, spelling, ..
+                } = &request;
+                let verdict = self.oracle.judge(question, *spelling, asked, &reply);
+                (verdict, reply.cache_status)
+            }
+        };
+        self.tally
+            .count(&request.question.kind(), &cache_status, &verdict);
+        self.tally.explain(&verdict, || {
+            format!("{:?} {cache_status} {request:?}", asked.elapsed())
+        });
+    }
+
+    /// The reply to a request; nothing where the client left before it began.
+    async fn send(&self, request: &Request) -> Option<reqwest::Result<Reply>> {
+        let sent = self.post(request).send();
         let response = match request.manner {
-            Manner::Leaving(0) => match timeout(Duration::from_millis(30), sent).await {
-                Ok(response) => response,
-                Err(_) => return self.tally.count(&kind, "", &Verdict::Left),
-            },
-            _ => sent.await,
+            Manner::Leaving(0) => timeout(HASTE, sent).await.ok()?,
+            Manner::Eager | Manner::Slow(_) | Manner::Leaving(_) => sent.await,
         };
         match response {
-            Ok(response) => {
-                let reply = Reply::read(response, request.manner).await;
-                let verdict = self
-                    .oracle
-                    .judge(&request.question, request.spelling, asked, &reply);
-                self.tally.count(&kind, &reply.cache_status, &verdict);
-                self.tally.explain(&verdict, || {
-                    let mut question = request.question.clone();
-                    question.size = question.size.min(200);
-                    format!(
-                        "{:?} {:?} {:?} {:?} {}\n    {}",
-                        request.manner,
-                        request.spelling,
-                        request.directive,
-                        asked.elapsed(),
-                        reply.cache_status,
-                        format_args!("{question:?}"),
-                    )
-                });
-            }
-            Err(error) => {
-                let verdict = Verdict::Lost(causes(&error));
-                self.tally.count(&kind, "", &verdict);
-                self.tally.explain(&verdict, || {
-                    format!("{:?} {:?}", request.question, asked.elapsed())
-                });
-            }
+            Ok(response) => Some(Ok(Reply::read(response, request.manner).await)),
+            Err(error) => Some(Err(error)),
         }
     }
 
