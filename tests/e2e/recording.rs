@@ -92,6 +92,39 @@ async fn each_request_is_recorded_with_its_answer_and_outcome() {
 }
 
 #[tokio::test]
+async fn a_request_not_to_be_stored_leaves_no_text() {
+    let (_upstream, deja) = recording(AT_ONCE).await;
+    let request = deja.request(Method::POST, API.path());
+    let request = request.header("cache-control", "no-store");
+    let request = request.json(&API.question("Is it?"));
+    let _ = request
+        .send()
+        .await
+        .expect("the server answers")
+        .bytes()
+        .await;
+    written(&deja, 1).await;
+    let record = &records(&deja)[0];
+    assert!(record.body.is_none() && record.answer.is_none());
+    assert!(record.body_bytes > 0 && record.answer_digest.is_some());
+}
+
+#[tokio::test]
+async fn credentials_inside_a_body_are_not_recorded() {
+    let (_upstream, deja) = recording(AT_ONCE).await;
+    let mut body = API.question(&format!("Read https://x.example/?sig={SECRET}"));
+    body["mcp_servers"] = json!([{"name": "a", "authorization_token": SECRET}]);
+    ask(&deja, &body).await;
+    written(&deja, 1).await;
+    let recorded = serde_json::to_string(&records(&deja)[0]).expect("it is JSON");
+    assert!(!recorded.contains(SECRET), "{recorded}");
+    assert!(
+        recorded.contains("Read https://x.example/?sig=redacted"),
+        "{recorded}"
+    );
+}
+
+#[tokio::test]
 async fn what_is_written_survives_a_kill() {
     let (_upstream, deja) = recording(AT_ONCE).await;
     for number in 0..5 {

@@ -30,6 +30,8 @@ struct Received {
     query: Option<String>,
     scope: Digest,
     body: Vec<Bytes>,
+    /// Whether its text, and that of its answer, is not to be written.
+    no_store: bool,
 }
 
 /// What was answered.
@@ -65,6 +67,7 @@ impl Exchange {
             query: call.query.clone(),
             scope: Digest::of_parts(call.scope_parts()),
             body: call.pieces.clone(),
+            no_store: call.directives.no_store,
         });
     }
 
@@ -112,6 +115,10 @@ impl Exchange {
             .received
             .as_ref()
             .map(|received| joined(&received.body));
+        let no_store = self
+            .received
+            .as_ref()
+            .is_some_and(|received| received.no_store);
         let mut record = Record::new(self.endpoint, &body.unwrap_or_default());
         record.at_ms = outcome.at_ms.saturating_sub(outcome.latency_us / 1000);
         if let Some(received) = &self.received {
@@ -139,6 +146,9 @@ impl Exchange {
         record.first_us = Some(outcome.first_us).filter(|us| *us > 0);
         record.latency_us = Some(outcome.latency_us);
         record.saved_ms = Some(outcome.saved_ms);
+        if no_store {
+            return record.without_bodies();
+        }
         record
     }
 }

@@ -22,4 +22,4 @@ pub use read::{
 };
 pub use record::{EditCount, Record, TokenUsage};
 pub use recorder::{Recorder, RecorderSettings, RecorderStatus};
-pub use redact::redacted_query;
+pub use redact::{query_without_credentials, redacted_query};

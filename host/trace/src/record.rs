@@ -7,7 +7,7 @@ use deja_chat::Endpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::{Digest, names};
+use crate::{Digest, names, redact};
 
 /// One request with all that became of it. As JSON it is a line of Deja's own format, whose
 /// version is in [`crate::format`]; what other formats do not tell is `None`.
@@ -173,14 +173,12 @@ impl Record {
     }
 }
 
-/// A body as it can stand in a record: a JSON string where it is no JSON.
+/// A body as it can stand in a record: without credentials, and a JSON string where it is no JSON.
 fn embedded(body: &[u8]) -> Box<RawValue> {
-    let json = str::from_utf8(body).ok().map(str::to_owned);
-    json.and_then(|text| RawValue::from_string(text).ok())
-        .unwrap_or_else(|| {
-            let text = String::from_utf8_lossy(body);
-            serde_json::value::to_raw_value(&text).expect("every string is JSON")
-        })
+    let text = String::from_utf8_lossy(body);
+    let text = redact::redacted_body(&text);
+    RawValue::from_string(text.clone().into_owned())
+        .unwrap_or_else(|_| serde_json::value::to_raw_value(&text).expect("every string is JSON"))
 }
 
 /// The model that a body asks for; empty if it asks for none.

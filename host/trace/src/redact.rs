@@ -1,9 +1,13 @@
 //! What of a request is never written: its credentials.
 
+mod body;
+
 use deja_cache::{HeaderRules, is_credential};
 use deja_chat::Endpoint;
 
 use crate::Digest;
+
+pub(crate) use body::redacted_body;
 
 /// What stands in the place of a credential.
 const REDACTED: &str = "redacted";
@@ -19,6 +23,19 @@ pub fn redacted_query(query: &str) -> String {
     fields.join("&")
 }
 
+/// A query string without the fields that hold credentials.
+#[must_use]
+pub fn query_without_credentials(query: &str) -> String {
+    let is_public = |field: &&str| !is_secret(field.split('=').next().unwrap_or_default());
+    let fields: Vec<_> = query.split('&').filter(is_public).collect();
+    fields.join("&")
+}
+
+/// Names of query fields that hold credentials, besides those that headers have.
+const SECRET_FIELDS: [&str; 8] = [
+    "bearer", "code", "otp", "pass", "passwd", "pw", "pwd", "session",
+];
+
 /// Whether a query field holds a credential, by its name. More names count than of headers: a
 /// browser or a log may have kept the URL.
 fn is_secret(name: &str) -> bool {
@@ -26,7 +43,10 @@ fn is_secret(name: &str) -> bool {
         .next()
         .unwrap_or_default();
     let name = name.to_ascii_lowercase().replace('_', "-");
-    is_credential(&name) || name.contains("key") || name.contains("sig") || name == "code"
+    is_credential(&name)
+        || name.contains("key")
+        || name.contains("sig")
+        || SECRET_FIELDS.contains(&&*name)
 }
 
 /// The headers that may be written, by lower-case name.
@@ -70,10 +90,22 @@ mod tests {
             ("key=AIza&alt=sse", "key=redacted&alt=sse"),
             ("a&API_KEY=x=y&&b=", "a&API_KEY=redacted&&b="),
             ("access%5Ftoken=x", "access%5Ftoken=redacted"),
+            (
+                "password=x&jwt=x&bearer=x&pw=x",
+                "password=redacted&jwt=redacted&bearer=redacted&pw=redacted",
+            ),
             ("", ""),
         ] {
             assert_eq!(redacted_query(full), redacted);
         }
+    }
+
+    #[test]
+    fn credentials_can_be_taken_out_of_a_query() {
+        assert_eq!(
+            query_without_credentials("api-version=1&key=x&b"),
+            "api-version=1&b"
+        );
     }
 
     #[test]

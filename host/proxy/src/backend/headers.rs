@@ -103,9 +103,8 @@ pub(super) fn for_models(settings: &UpstreamSettings, from: &HeaderMap) -> Heade
 /// Whether a client's header passes to an upstream of the client's API. One that may hold
 /// credentials does only where the client's own are wanted, or the settings name it.
 fn may_pass(settings: &UpstreamSettings, name: &HeaderName) -> bool {
-    let own_key = settings.api_key.is_none() && settings.client_key != ClientKey::Never;
     let named = |pattern: &HeaderPattern| pattern.matches(name.as_str());
-    own_key
+    settings.passes_own_key()
         || HeaderRules::default().shows(name.as_str())
         || settings.forward_headers.iter().any(named)
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_chat::{Api, ChatRequest, Delivery, EmbeddingRequest, openai, translate};
+use deja_trace::query_without_credentials;
 use serde_json::{Value, json};
 
 use super::{
@@ -115,7 +116,7 @@ fn for_upstream(
     };
     Ok(Order::Forward(Forward {
         endpoint,
-        query: call.query.clone().filter(|_| translation.is_none()),
+        query: query(upstream, call).filter(|_| translation.is_none()),
         headers: headers::to_upstream(
             upstream.settings(),
             &call.headers.map,
@@ -126,6 +127,15 @@ fn for_upstream(
         translation,
         streams: matches!(asked.delivery, Delivery::Stream { .. }),
     }))
+}
+
+/// The client's query string, without credentials where the client's own do not pass.
+fn query(upstream: &Upstream, call: &Call) -> Option<String> {
+    let query = call.query.as_deref()?;
+    if upstream.settings().passes_own_key() {
+        return Some(query.to_owned());
+    }
+    Some(query_without_credentials(query)).filter(|query| !query.is_empty())
 }
 
 fn renamed(mut body: Value, model: &str) -> Bytes {

@@ -83,6 +83,13 @@ pub(crate) struct Forward {
     pub(super) streams: bool,
 }
 
+impl UpstreamSettings {
+    /// Whether clients of its API show it their own credentials.
+    pub(super) fn passes_own_key(&self) -> bool {
+        self.api_key.is_none() && self.client_key != ClientKey::Never
+    }
+}
+
 impl Upstream {
     /// A client with a pool of its own. Nothing is connected yet.
     ///

@@ -250,7 +250,7 @@ mod tests {
             "timestamp": "2025-10-26T00:37:59.155Z", "mode": "claude",
             "request": {
                 "method": "POST", "url": "https://api.example/v1/messages?beta=true&key=secret",
-                "headers": {"Anthropic-Version": "1", "X-Api-Key": "[REDACTED]", "a": ["b", 3]},
+                "headers": {"Anthropic-Version": "1", "X-Api-Key": "[REDACTED]", "accept": ["b", 3]},
                 "body": {"model": "m", "messages": []},
             },
             "response": {"statusCode": 200, "headers": {}, "body": answer},
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!((record.endpoint, &*record.model), (Endpoint::Messages, "m"));
         assert_eq!(record.query.as_deref(), Some("beta=true&key=redacted"));
         let names: Vec<_> = record.headers.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(names, ["anthropic-version", "a", "a"]);
+        assert_eq!(names, ["anthropic-version", "accept", "accept"]);
         assert_eq!((record.status, record.usage.prompt), (Some(200), Some(5)));
         assert_eq!(record.answer.expect("it has one").get(), answer.to_string());
     }
