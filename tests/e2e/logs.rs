@@ -112,3 +112,21 @@ async fn words_of_requests_and_answers_stay_out_of_the_log() {
     whole(deja.send(API, &API.question("My diary says xyzzy.")).await).await;
     assert!(!deja.log().contains("xyzzy"), "{}", deja.log());
 }
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_holds_up_no_request_and_its_loss_is_counted() {
+    /// More lines than a pipe, the log's buffer and its queue take.
+    const MOST: usize = 5_000;
+    let upstream = upstream().await;
+    let settings = upstream.backend(API) + "[log]\nmax_waiting_lines = 10\n";
+    let deja = Setup::new(&settings).with_stuck_log().start().await;
+    let mut answers = 0;
+    while deja.health().await["log"]["dropped"] == 0 {
+        assert!(answers < MOST, "no line was dropped");
+        for _ in 0..100 {
+            deja.answer(API, "Is it so?").await;
+            answers += 1;
+        }
+    }
+    assert!(deja.sample("deja_log_dropped_total").await >= 1.0);
+}

@@ -33,6 +33,7 @@ pub struct Setup {
     folder: TempDir,
     environment: BTreeMap<&'static str, OsString>,
     log_bytes: usize,
+    reads_log: bool,
     own_group: bool,
 }
 
@@ -49,6 +50,7 @@ impl Setup {
             folder,
             environment: environment.into(),
             log_bytes: usize::MAX,
+            reads_log: true,
             own_group: false,
         };
         fs::create_dir(setup.plugins()).expect("the plugin folder can be made");
@@ -73,6 +75,13 @@ impl Setup {
     #[must_use]
     pub fn log_at_most(mut self, bytes: usize) -> Self {
         self.log_bytes = bytes;
+        self
+    }
+
+    /// Leaves the log unread, so that the server can write only as much as a pipe takes.
+    #[must_use]
+    pub fn with_stuck_log(mut self) -> Self {
+        self.reads_log = false;
         self
     }
 
@@ -154,7 +163,7 @@ impl Setup {
             command.process_group(0);
         }
         let mut child = command.spawn().expect("deja can be started");
-        let stderr = child.stderr.take();
+        let stderr = child.stderr.take_if(|_| self.reads_log);
         let log = stderr.map(|stderr| Log::follow(stderr, self.log_bytes));
         let log = log.unwrap_or_default();
         let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -364,7 +373,12 @@ impl Deja {
 
     /// Waits until the server has ended by itself, and all that it started with it: they share its
     /// standard error.
-    pub async fn ended(mut self) -> ExitStatus {
+    pub async fn ended(self) -> ExitStatus {
+        self.ended_with_log().await.0
+    }
+
+    /// Waits as [`Self::ended`] does, and returns all that the server has logged, too.
+    pub async fn ended_with_log(mut self) -> (ExitStatus, String) {
         let ended = async {
             while self.log.0.changed().await.is_ok() {}
             self.child.wait().await
@@ -372,7 +386,8 @@ impl Deja {
         let Ok(status) = timeout(PATIENCE, ended).await else {
             panic!("something goes on:\n{}", self.log())
         };
-        status.expect("the server can be waited for")
+        let status = status.expect("the server can be waited for");
+        (status, self.log())
     }
 }
 

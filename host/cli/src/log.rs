@@ -1,14 +1,61 @@
 //! The program's log, on standard error.
 
-use std::io::{IsTerminal, stderr};
+use std::{
+    io::{self, BufWriter, IsTerminal, Stderr, Write, stderr},
+    thread,
+    time::Duration,
+};
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::MakeWriter};
 
-use crate::config::LogFormat;
+use crate::config::{LogFormat, LogSettings};
 
-/// Starts the log. `DEJA_LOG` chooses what is logged: a level for all of Deja, like `debug`, or a
-/// filter in tracing's own language.
-pub(crate) fn start(format: LogFormat) {
+/// Bytes that are written to standard error at once, at most. A longer line is written alone.
+const PIECE: usize = 64 * 1024;
+
+/// How long lines are collected after a write. A line that comes later is written at once.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// A log that a thread of its own writes. Its drop writes the lines that still wait, unless
+/// standard error takes none for about a second.
+pub(crate) struct Log {
+    dropped: ErrorCounter,
+    _writer: WorkerGuard,
+}
+
+impl Log {
+    /// Starts the log of a server: the threads that serve never wait for standard error. Where it
+    /// takes lines too slowly they are dropped, and counted.
+    pub(crate) fn start(settings: LogSettings) -> Self {
+        let (lines, writer) = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(settings.max_waiting_lines)
+            .thread_name("log")
+            .finish(Pieces(BufWriter::with_capacity(PIECE, stderr())));
+        let dropped = lines.error_counter();
+        init(settings.format, lines);
+        Self {
+            dropped,
+            _writer: writer,
+        }
+    }
+
+    /// Counts the lines that were dropped.
+    pub(crate) fn dropped(&self) -> ErrorCounter {
+        self.dropped.clone()
+    }
+}
+
+/// Starts a log whose every line is written before the program goes on: what a program that may be
+/// killed at any time has logged stands there.
+pub(crate) fn start_unbuffered(format: LogFormat) {
+    init(format, stderr);
+}
+
+/// Sets up the log for the whole program. `DEJA_LOG` chooses what is logged: a level for all of
+/// Deja, like `debug`, or a filter in tracing's own language.
+fn init(format: LogFormat, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let wanted = std::env::var("DEJA_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = match wanted.parse::<LevelFilter>() {
         Ok(level) => format!("warn,deja={level}"),
@@ -16,10 +63,26 @@ pub(crate) fn start(format: LogFormat) {
     };
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
-        .with_writer(stderr)
+        .with_writer(writer)
         .with_target(false);
     match format {
         LogFormat::Human => log.with_ansi(stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Writes whole lines in large pieces. It is flushed whenever no line waits, and then rests a
+/// little: a thread that rests need not be woken for each line.
+struct Pieces(BufWriter<Stderr>);
+
+impl Write for Pieces {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()?;
+        thread::sleep(PAUSE);
+        Ok(())
     }
 }

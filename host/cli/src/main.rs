@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         Command::Trace(command) => trace::run(&command),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Worker => {
-            log::start(LogFormat::Human);
+            log::start_unbuffered(LogFormat::Human);
             return deja_engine::run_worker();
         }
     };

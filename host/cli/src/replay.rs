@@ -115,7 +115,7 @@ fn warmup(text: &str) -> anyhow::Result<Warmup> {
 /// Runs it, and prints the results. What plugins log meanwhile is on standard error.
 #[allow(clippy::print_stdout, reason = "this is the edge")]
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    log::start(LogFormat::Human);
+    log::start_unbuffered(LogFormat::Human);
     let plan = plan(arguments)?;
     let library = PluginLibrary::new(Limits::default(), arguments.plugins.clone(), None)?;
     let bar = progress_bar();

@@ -14,11 +14,12 @@ use deja_trace::{Recorder, RecorderSettings};
 use parking_lot::Mutex;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, warn};
+use tracing_appender::non_blocking::ErrorCounter;
 
 use crate::{
     backends::Running,
     config::{Config, ConfigFile},
-    log,
+    log::Log,
     reload::ConfigWatcher,
 };
 
@@ -40,21 +41,25 @@ pub(crate) fn serve(config: Option<PathBuf>) -> anyhow::Result<()> {
         Some(file) => Config::from_text(&file.text, &file.path)?,
         None => Config::standard(),
     };
-    log::start(config.log);
+    let log = Log::start(config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let served = runtime.block_on(run(config, file));
+    let served = runtime.block_on(run(config, file, log.dropped()));
     // Not dropped: that would wait for what a second signal wants to cut short.
     runtime.shutdown_background();
     served
 }
 
-async fn run(config: Config, file: Option<ConfigFile>) -> anyhow::Result<()> {
+async fn run(
+    config: Config,
+    file: Option<ConfigFile>,
+    dropped: ErrorCounter,
+) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     tokio::select! {
-        ended = serve_until_told(config, file) => ended,
+        ended = serve_until_told(config, file, dropped) => ended,
         () = signals.twice() => {
             warn!("stopped at once");
             Ok(())
@@ -62,7 +67,11 @@ async fn run(config: Config, file: Option<ConfigFile>) -> anyhow::Result<()> {
     }
 }
 
-async fn serve_until_told(config: Config, file: Option<ConfigFile>) -> anyhow::Result<()> {
+async fn serve_until_told(
+    config: Config,
+    file: Option<ConfigFile>,
+    dropped: ErrorCounter,
+) -> anyhow::Result<()> {
     let mut signals = Signals::new().context("cannot listen for signals")?;
     let server = Server::bind(config.server).await?;
     let plugins = PluginHost::new(config.plugins.clone())?;
@@ -72,14 +81,15 @@ async fn serve_until_told(config: Config, file: Option<ConfigFile>) -> anyhow::R
         () = signals.once() => return Ok(()),
     };
     let recorder = config.trace.clone().map(record).transpose()?;
-    let proxy = Arc::new(Proxy::new(
+    let proxy = Proxy::new(
         config.proxy.clone(),
         config.cache,
         running.routed(&config.backends)?,
         plugins.clone(),
         policies,
         recorder.clone(),
-    ));
+    );
+    let proxy = Arc::new(proxy.counting_dropped_lines(dropped));
     tokio::spawn(sweep(Arc::downgrade(&proxy)));
     let live = Live::start(config, running, &plugins, proxy.clone())?;
     let live = Arc::new(Mutex::new(live));

@@ -89,7 +89,7 @@ impl From<FileFormat> for Format {
 
 /// Does it. What the plugins log meanwhile is on standard error.
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
-    log::start(LogFormat::Human);
+    log::start_unbuffered(LogFormat::Human);
     let Command::Analyze(arguments) = command;
     run_analysis(arguments)
 }

@@ -27,8 +27,14 @@ pub(crate) fn health(proxy: &Proxy) -> Value {
         "backends": backends,
         "plugins": proxy.plugins.load().status(),
         "trace": proxy.recorder.as_ref().map(|recorder| trace(&recorder.status())),
+        "log": {"dropped": dropped_lines(proxy)},
         "in_flight": proxy.metrics.in_flight(),
     })
+}
+
+fn dropped_lines(proxy: &Proxy) -> u64 {
+    let dropped = proxy.dropped_lines.as_ref();
+    dropped.map_or(0, |counter| counter.dropped_lines() as u64)
 }
 
 fn trace(status: &RecorderStatus) -> Value {
@@ -55,6 +61,7 @@ pub(crate) fn metrics(proxy: &Proxy) -> String {
         gauges,
         plugins: proxy.plugins.load().status(),
         workers: workers.collect(),
+        dropped_lines: dropped_lines(proxy),
         trace: proxy.recorder.as_ref().map(|recorder| recorder.status()),
         samples: proxy.ledger.samples(&gauges),
     })

@@ -11,6 +11,7 @@ use deja_chat::Delivery;
 use deja_policy::{PluginHost, Policies, Replacement};
 use deja_trace::Recorder;
 use hyper::{Request, body::Incoming};
+use tracing_appender::non_blocking::ErrorCounter;
 
 use crate::{
     arrival::Arrival,
@@ -39,6 +40,8 @@ pub struct Proxy {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) plugins: ArcSwap<PluginHost>,
     pub(crate) recorder: Option<Arc<Recorder>>,
+    /// Counts the lines that the log has dropped, where it may drop any.
+    pub(crate) dropped_lines: Option<ErrorCounter>,
     flights: Flights<Progress, Landing, FetchError>,
 }
 
@@ -83,6 +86,16 @@ impl Proxy {
             metrics: Arc::new(Metrics::new()),
             plugins: ArcSwap::new(plugins),
             recorder,
+            dropped_lines: None,
+        }
+    }
+
+    /// Shows in `/health` and `/metrics` how many lines the log has dropped.
+    #[must_use]
+    pub fn counting_dropped_lines(self, dropped: ErrorCounter) -> Self {
+        Self {
+            dropped_lines: Some(dropped),
+            ..self
         }
     }
 

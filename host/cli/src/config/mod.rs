@@ -23,7 +23,10 @@ use toml::de::DeTable;
 
 pub(crate) use backends::{BackendKind, BackendSettings, Load, ModelSettings, ModelSource};
 use reader::{Mistake, Mistakes, Section};
-use value::{Setting, bytes};
+use value::{Setting, bytes, count};
+
+/// The log has a place in memory for each line that may wait, from the start on.
+const MOST_LINES: usize = 1 << 20;
 
 /// All settings, resolved.
 #[derive(Clone, Debug)]
@@ -35,12 +38,20 @@ pub(crate) struct Config {
     pub(crate) backends: Vec<BackendSettings>,
     /// Bytes that the weights of all loaded models may take, if there is a limit.
     pub(crate) model_bytes: Option<u64>,
-    pub(crate) log: LogFormat,
+    pub(crate) log: LogSettings,
     /// None where traffic is not recorded.
     pub(crate) trace: Option<RecorderSettings>,
 }
 
 /// How the log is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    /// Lines that may wait to be written.
+    pub(crate) max_waiting_lines: usize,
+}
+
+/// What a line of the log looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LogFormat {
     /// Lines for people.
@@ -161,7 +172,11 @@ impl Config {
                 "server.drain_timeout",
                 ours.drain_timeout == theirs.drain_timeout,
             ),
-            ("log.format", self.log == other.log),
+            ("log.format", self.log.format == other.log.format),
+            (
+                "log.max_waiting_lines",
+                self.log.max_waiting_lines == other.log.max_waiting_lines,
+            ),
             ("trace", self.trace == other.trace),
             ("backend (kind = \"mlx\", load = \"start\")", all_run),
         ];
@@ -192,7 +207,10 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     section.finish();
 
     let mut section = file.section("log");
-    let log = section.get("format", LogFormat::Human);
+    let log = LogSettings {
+        format: section.get("format", LogFormat::Human),
+        max_waiting_lines: count(section.get("max_waiting_lines", 32_768)).min(MOST_LINES),
+    };
     section.finish();
 
     let mut section = file.section("admin");

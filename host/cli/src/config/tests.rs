@@ -60,6 +60,7 @@ fn everything_can_be_set() {
         cors_origins = ["loopback", "https://app.example"]
         [log]
         format = "json"
+        max_waiting_lines = 6
         [admin]
         token_env = "PATH"
         [[backend]]
@@ -124,7 +125,10 @@ fn everything_can_be_set() {
         (5, 9)
     );
     assert!(config.proxy.admin_token.is_some() && !config.proxy.keep_requests);
-    assert_eq!(config.log, LogFormat::Json);
+    assert_eq!(
+        (config.log.format, config.log.max_waiting_lines),
+        (LogFormat::Json, 6)
+    );
     let [own, upstream] = &config.backends[..] else {
         panic!("there are two backends");
     };

@@ -31,7 +31,7 @@ pub(crate) enum Command {
 
 /// Does it. What the plugin logs meanwhile is on standard error.
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
-    log::start(LogFormat::Human);
+    log::start_unbuffered(LogFormat::Human);
     match command {
         Command::New(arguments) => new::run(arguments),
         Command::Build(arguments) => build::run(arguments),

@@ -18,7 +18,7 @@ use prometheus_client::{
 };
 
 /// Names that are the host's own. A stats component cannot speak for it.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 18] = [
     "deja_requests",
     "deja_request_duration_seconds",
     "deja_time_to_first_token_seconds",
@@ -34,6 +34,7 @@ const RESERVED: [&str; 17] = [
     "deja_plugin_seconds",
     "deja_worker_restarts",
     "deja_model_loaded",
+    "deja_log_dropped",
     "deja_trace_records",
     "deja_trace_records_dropped",
 ];
@@ -45,6 +46,8 @@ pub(crate) struct Snapshot {
     pub(crate) plugins: Vec<PluginStatus>,
     /// How each backend's worker is doing.
     pub(crate) workers: Vec<(String, WorkerState)>,
+    /// Lines that the log lacks.
+    pub(crate) dropped_lines: u64,
     /// How the recording goes, where traffic is recorded.
     pub(crate) trace: Option<RecorderStatus>,
     /// What the stats component tells.
@@ -84,9 +87,19 @@ impl Snapshot {
             self.gauges.entries,
         );
         gauge(registry, "cache_bytes", "Bytes held", self.gauges.bytes);
-        let evictions: Counter = Counter::default();
-        evictions.inc_by(self.gauges.evictions);
-        registry.register("cache_evictions", "Answers that had to leave", evictions);
+        let evicted = self.gauges.evictions;
+        counter(
+            registry,
+            "cache_evictions",
+            "Answers that had to leave",
+            evicted,
+        );
+        counter(
+            registry,
+            "log_dropped",
+            "Lines that the log lacks: standard error is slow",
+            self.dropped_lines,
+        );
         register_plugins(registry, self.plugins);
         register_workers(registry, self.workers);
         if let Some(status) = &self.trace {
@@ -117,12 +130,13 @@ fn register_workers(registry: &mut Registry, workers: Vec<(String, WorkerState)>
     );
 }
 
+fn counter(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    let counter: Counter = Counter::default();
+    counter.inc_by(value);
+    registry.register(name, help, counter);
+}
+
 fn register_trace(registry: &mut Registry, status: &RecorderStatus) {
-    let counter = |registry: &mut Registry, name: &str, help: &str, value: u64| {
-        let counter: Counter = Counter::default();
-        counter.inc_by(value);
-        registry.register(name, help, counter);
-    };
     counter(
         registry,
         "trace_records",
@@ -263,6 +277,7 @@ mod tests {
             gauges: Gauges::default(),
             plugins: Vec::new(),
             workers: vec![("mlx".to_owned(), worker)],
+            dropped_lines: 5,
             trace: None,
             samples,
         })
@@ -277,6 +292,7 @@ mod tests {
         ]);
         for line in [
             "deja_requests_in_flight 3",
+            "deja_log_dropped_total 5",
             "deja_worker_restarts_total{backend=\"mlx\"} 2",
             "deja_model_loaded{backend=\"mlx\"} 0",
             "# TYPE my_hits counter",
