@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::HashSet, path::Path};
 
-use deja_chat::{EmbeddingInput, Prompt, Sampling};
+use deja_chat::{Conversation, EmbeddingInput, Prompt, Sampling};
 use llguidance::api::TopLevelGrammar;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     model_info,
     output::{self, OutputParser},
     sampler::{Constraint, Constraints, Sampler},
-    template::ChatTemplate,
+    template::{ChatTemplate, ControlTokens},
     tokenizer::Tokenizer,
 };
 
@@ -27,6 +27,7 @@ pub struct LanguageModel {
     pub(crate) transformer: Transformer,
     tokenizer: Tokenizer,
     template: ChatTemplate,
+    control_tokens: ControlTokens,
     end_tokens: HashSet<u32>,
     pooling: Pooling,
     sizes: Sizes,
@@ -78,11 +79,17 @@ impl LanguageModel {
         } = model::load(path)?;
         let transformer = Transformer::load(&config, weights)?;
         let sizes = Sizes::measure(&transformer)?;
+        let control_tokens =
+            ControlTokens::of(&tokenizer).map_err(|error| EngineError::ModelBroken {
+                path: path.to_owned(),
+                reason: format!("its special tokens are too many: {error}"),
+            })?;
         Ok(Self {
             context_length: model_info::lowered(config.context_length, context_length),
             transformer,
             tokenizer,
             template,
+            control_tokens,
             end_tokens,
             pooling,
             sizes,
@@ -95,9 +102,10 @@ impl LanguageModel {
         self.context_length
     }
 
-    /// The tokens of a prompt: of a conversation, as the model's chat template writes it, up to
-    /// where its answer begins; of a text, with the token that begins every text if the model has
-    /// one. The names of special tokens stand for those tokens.
+    /// Encodes a prompt: a conversation as the model's chat template writes it, up to where its
+    /// answer begins; a text with the token that begins every text if the model has one. In what the
+    /// template writes, and in a text, which one author has written whole, the names of special
+    /// tokens stand for those tokens; in the contents of a conversation they are text.
     ///
     /// # Errors
     /// [`EngineError::Template`] if the template refuses the conversation.
@@ -116,7 +124,7 @@ impl LanguageModel {
                 };
                 let calls = output::grammar(style, conversation, &text, special);
                 Ok(Read {
-                    tokens: self.tokenizer.encode(&text)?,
+                    tokens: self.encode(conversation, &text)?,
                     output: OutputParser::new(style, conversation, &text),
                     calls: calls.map(TopLevelGrammar::from_lark),
                 })
@@ -126,6 +134,17 @@ impl LanguageModel {
                 output: OutputParser::plain(),
                 calls: None,
             }),
+        }
+    }
+
+    /// Encodes a conversation that the template has written as this text.
+    fn encode(&self, conversation: &Conversation, text: &str) -> Result<Vec<u32>, EngineError> {
+        match self.control_tokens.marked(conversation, text) {
+            None => self.tokenizer.encode(text),
+            Some((marked, mark)) => {
+                let text = self.template.render(&marked)?;
+                self.tokenizer.encode_marked(&text, mark)
+            }
         }
     }
 

@@ -1,11 +1,14 @@
 //! Chat templates: Jinja programs, shipped with a model, that write a conversation as one text.
 
+mod control_tokens;
 mod messages;
 mod python;
 mod taught_tools;
 
 #[cfg(test)]
 mod tests;
+
+pub(crate) use control_tokens::ControlTokens;
 
 use deja_chat::{Conversation, Tool};
 use minijinja::{

@@ -5,7 +5,7 @@ mod gguf;
 
 use std::path::Path;
 
-use tokenizers::Decoder;
+use tokenizers::{Decoder, Model, OffsetType, PreTokenizer};
 
 pub(crate) use gguf::Vocabulary;
 
@@ -30,9 +30,8 @@ impl Tokenizer {
             .map_err(|error| broken(error.to_string()))
     }
 
-    /// The tokens of a text that a chat template has written: it names the special tokens itself.
-    /// As with Hugging Face's tokenisers, the name of a special token stands for that token,
-    /// wherever in the text it stands.
+    /// Encodes a text that names special tokens itself. As with Hugging Face's tokenisers, the name
+    /// of a special token stands for that token, wherever in the text it stands.
     pub(crate) fn encode(&self, text: &str) -> Result<Vec<u32>, EngineError> {
         self.ids(text, false)
     }
@@ -43,13 +42,34 @@ impl Tokenizer {
         self.ids(text, true)
     }
 
+    /// Encodes a text in which this mark keeps spellings of special tokens apart: the mark itself is
+    /// no part of the text. Without marks that is [`Self::encode`].
+    pub(crate) fn encode_marked(&self, text: &str, mark: char) -> Result<Vec<u32>, EngineError> {
+        let encode = || {
+            let Self(tokenizer) = self;
+            let added = tokenizer.get_added_vocabulary();
+            let mut pieces = added.extract_and_normalize(tokenizer.get_normalizer(), text);
+            pieces.normalize(|piece| {
+                piece.filter(|char| char != mark);
+                Ok(())
+            })?;
+            if let Some(pre_tokenizer) = tokenizer.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut pieces)?;
+            }
+            pieces.tokenize(|piece| tokenizer.get_model().tokenize(piece.get()))?;
+            let encoding = pieces.into_encoding(None, 0, OffsetType::None)?;
+            tokenizer.post_process(encoding, None, false)
+        };
+        encode()
+            .map(|encoding| encoding.get_ids().to_vec())
+            .map_err(|error| failure(&error))
+    }
+
     fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, EngineError> {
         let encoding = self
             .0
             .encode_fast(text, add_special_tokens)
-            .map_err(|error| EngineError::Generation {
-                reason: format!("the tokeniser fails: {error}"),
-            })?;
+            .map_err(|error| failure(&error))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -58,6 +78,13 @@ impl Tokenizer {
         let added = self.0.get_added_vocabulary().get_added_tokens_decoder();
         let token = added.get(&token).filter(|token| token.special)?;
         Some(&token.content)
+    }
+
+    /// The names of all special tokens.
+    pub(crate) fn special_names(&self) -> impl Iterator<Item = &str> {
+        let added = self.0.get_added_vocabulary().get_added_tokens_decoder();
+        let special = added.values().filter(|token| token.special);
+        special.map(|token| token.content.as_str())
     }
 
     /// The bytes that a token stands for, which may be a part of a character.
@@ -78,6 +105,12 @@ impl Tokenizer {
     /// The token of this name.
     pub(crate) fn id(&self, token: &str) -> Option<u32> {
         self.0.token_to_id(token)
+    }
+}
+
+fn failure(error: &dyn std::fmt::Display) -> EngineError {
+    EngineError::Generation {
+        reason: format!("the tokeniser fails: {error}"),
     }
 }
 
