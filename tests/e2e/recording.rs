@@ -193,3 +193,39 @@ async fn eighteen_exchanges_are_analysed_under_any_keyer() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn foreign_json_is_named_and_no_request() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let write = |name: &str, document: Value| {
+        std::fs::write(folder.path().join(name), document.to_string()).expect("it can be written");
+    };
+    write("package.json", json!({"name": "app", "version": "1.0.0"}));
+    write(
+        "tsconfig.json",
+        json!({"compilerOptions": {"strict": true}}),
+    );
+    write("texts.json", json!({"messages": {"hello": "Hallo"}}));
+    for command in [["trace", "analyze", "."], ["replay", "--entries=9", "."]] {
+        let output = deja_command(&command, folder.path()).output().await;
+        let output = output.expect("it starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && errors.contains("a request of no API"),
+            "{errors}"
+        );
+    }
+    let analyze = ["trace", "analyze", "."];
+    let output = deja_command(&analyze, folder.path()).output().await;
+    let errors = String::from_utf8_lossy(&output.expect("it starts").stderr).into_owned();
+    for part in ["0 requests", "package.json", "tsconfig.json", "texts.json"] {
+        assert!(errors.contains(part), "{part} in {errors}");
+    }
+
+    write("9.json", json!({"model": "m", "messages": []}));
+    let analyze = ["trace", "analyze", "--json", "."];
+    let told = printed(&mut deja_command(&analyze, folder.path())).await;
+    let told: Value = serde_json::from_str(&told).expect("it is JSON");
+    let counted = (&told["requests"], &told["skipped"]);
+    assert_eq!(counted, (&json!(1), &json!(3)));
+}

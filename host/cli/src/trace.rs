@@ -102,10 +102,9 @@ fn run_analysis(arguments: &Arguments) -> anyhow::Result<()> {
     let bar = progress_bar(analyze::bytes(&traces));
     let analysis = analyze(&traces, &keyers, &|bytes| bar.inc(bytes));
     bar.finish_and_clear();
-    if analysis.requests == 0
-        && let Some(first) = analysis.skipped_first.first()
-    {
-        bail!("nothing could be read: {first}");
+    if analysis.requests == 0 && analysis.skipped > 0 {
+        let (count, first) = (analysis.skipped, analysis.skipped_first.join("\n  "));
+        bail!("0 requests; {count} parts were passed over, first:\n  {first}");
     }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&analysis)?);

@@ -145,10 +145,10 @@ fn listed(
 ) -> Result<Record, SkipReason> {
     let model = model.map_or("null", RawValue::get);
     let is_text = input.get().starts_with('"');
-    let (endpoint, field) = if is_text {
-        (Endpoint::Completions, "prompt")
-    } else {
-        (Endpoint::ChatCompletions, "messages")
+    let (endpoint, field) = match input.get().as_bytes() {
+        [b'"', ..] => (Endpoint::Completions, "prompt"),
+        [b'[', ..] => (Endpoint::ChatCompletions, "messages"),
+        _ => return Err(SkipReason::NoRequest),
     };
     let body = format!("{{\"model\":{model},\"{field}\":{}}}", input.get());
     let mut record = asked(Some(endpoint), &body)?;
@@ -174,9 +174,24 @@ fn asked(endpoint: Option<Endpoint>, body: &str) -> Result<Record, SkipReason> {
     }
     let endpoint = match endpoint {
         Some(endpoint) => endpoint,
-        None => Endpoint::likely(&serde_json::from_str(body).map_err(SkipReason::BadJson)?),
+        None => guessed(&serde_json::from_str(body).map_err(SkipReason::BadJson)?)?,
     };
     Ok(Record::new(endpoint, body.as_bytes()))
+}
+
+/// The endpoint of a body that stands there without its URL, if it can be a request at all.
+fn guessed(body: &Value) -> Result<Endpoint, SkipReason> {
+    let is_list = |field: &str| body.get(field).is_some_and(Value::is_array);
+    let is_text = |field: &str| body.get(field).is_some_and(Value::is_string);
+    let is_request = is_list("messages")
+        || ["prompt", "input"]
+            .into_iter()
+            .any(|field| is_text(field) || is_list(field));
+    if is_request {
+        Ok(Endpoint::likely(body))
+    } else {
+        Err(SkipReason::NoRequest)
+    }
 }
 
 /// A body stands there as JSON, or as a text with JSON or a stream in it.
@@ -336,6 +351,22 @@ mod tests {
             (
                 json!({"request": {"url": "/v1/messages", "body": []}}),
                 "JSON object",
+            ),
+            (
+                json!({"name": "package", "version": "1.0.0"}),
+                "a request of no API",
+            ),
+            (
+                json!({"request": {"body": {"model": "m"}}}),
+                "a request of no API",
+            ),
+            (
+                json!({"input": {"files": 3}, "output": {"files": 4}}),
+                "a request of no API",
+            ),
+            (
+                json!({"messages": {"hello": "Hallo"}}),
+                "a request of no API",
             ),
             (json!([]), "no such JSON"),
             (json!({"request": 7}), "no such JSON"),

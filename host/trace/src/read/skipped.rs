@@ -60,6 +60,9 @@ pub enum SkipReason {
     /// The exchange is none with a model.
     #[error("it asks nothing of a model: {0}")]
     OtherRequest(String),
+    /// The JSON object is none of a request to a model.
+    #[error("it is a request of no API: it has no `messages`, `prompt` or `input`")]
+    NoRequest,
     /// The body of the request is no JSON object.
     #[error("the request's body is not a JSON object")]
     NoBody,
