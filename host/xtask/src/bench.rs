@@ -21,7 +21,8 @@ pub(crate) enum Bench {
     Trace,
     /// Replays beside libcachesim, over a trace of keys: a made one, or that of `-- PATH`
     Replay,
-    /// The server: hits beside nginx, misses beside the upstream alone, memory, and reload
+    /// The server: hits beside nginx and hyper alone, with and without a log, misses beside the
+    /// upstream alone, memory, and reload
     Serve,
 }
 

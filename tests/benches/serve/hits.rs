@@ -5,7 +5,7 @@ use reqwest::{Response, header::CONTENT_TYPE};
 use crate::{
     bodies,
     load::Load,
-    nginx::Nginx,
+    nginx::{AccessLog, Nginx},
     report::{By, Comparison, Goal, Unit, quantile},
     server,
     upstream::Upstream,
@@ -65,7 +65,7 @@ pub(crate) async fn measure(upstream: &Upstream) -> Vec<Comparison> {
 async fn compare(upstream: &Upstream, question: &Question) -> [Comparison; 2] {
     eprintln!("hits, request of {} …", bodies::size(question.body.len()));
     let upstream_of_nginx = Upstream::start().await;
-    let nginx = Nginx::start(upstream_of_nginx.address());
+    let nginx = Nginx::start(upstream_of_nginx.address(), AccessLog::Off);
     let deja = server::setup(upstream).start().await;
     let logging = server::setup(upstream).env("DEJA_LOG", "info");
     let logging = logging.without_log().start().await;

@@ -1,5 +1,6 @@
-//! What Deja adds and what it saves as a server: hits beside nginx, misses beside the upstream
-//! alone, memory, and answers while plugins are swapped. In one run, on loopback.
+//! What Deja adds and what it saves as a server: hits beside nginx and beside hyper alone, with and
+//! without a log, misses beside the upstream alone, memory, and answers while plugins are swapped. In
+//! one run, on loopback.
 //!
 //! `cargo xtask bench serve` runs it; `-- hits` at its end runs one part.
 
@@ -10,11 +11,13 @@
 )]
 
 mod bodies;
+mod ceiling;
 mod hits;
 mod load;
 mod memory;
 mod misses;
 mod nginx;
+mod plain;
 mod reload;
 mod report;
 mod server;
@@ -40,6 +43,9 @@ async fn main() {
     let mut comparisons = Vec::new();
     if is_wanted("hits") {
         comparisons.extend(hits::measure(&upstream).await);
+    }
+    if is_wanted("ceiling") {
+        comparisons.extend(ceiling::measure(&upstream).await);
     }
     if is_wanted("misses") {
         comparisons.extend(misses::measure(&upstream).await);

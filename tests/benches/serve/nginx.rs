@@ -22,6 +22,14 @@ const LISTENS: &str = "start worker processes";
 /// A file system in memory, on Linux.
 const MEMORY: &str = "/dev/shm";
 
+/// Whether nginx writes a line for each request.
+#[derive(Clone, Copy)]
+pub(crate) enum AccessLog {
+    /// To `/dev/null`.
+    On,
+    Off,
+}
+
 /// A running nginx. Its drop stops it.
 pub(crate) struct Nginx {
     address: SocketAddr,
@@ -31,10 +39,15 @@ pub(crate) struct Nginx {
 
 impl Nginx {
     /// Starts it before this server, and waits until it listens.
-    pub(crate) fn start(upstream: SocketAddr) -> Self {
+    pub(crate) fn start(upstream: SocketAddr, log: AccessLog) -> Self {
         let folder = folder();
         let address = free_address();
+        let log = match log {
+            AccessLog::On => "/dev/null",
+            AccessLog::Off => "off",
+        };
         let configuration = CONFIGURATION
+            .replace("@ACCESS_LOG@", log)
             .replace("@LISTEN@", &address.to_string())
             .replace("@UPSTREAM@", &upstream.to_string());
         let file = folder.path().join("nginx.conf");
