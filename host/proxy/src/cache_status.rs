@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use deja_cache::{BypassReason, Key};
 
+/// Characters of a reason that a client is shown: plugins write them, and a header has to stay short.
+const LONGEST_REASON: usize = 200;
+
 /// What the cache did with a request.
 #[derive(Debug)]
 pub(crate) enum CacheStatus {
@@ -61,11 +64,10 @@ fn held(stored: bool) -> &'static str {
     if stored { "; stored" } else { "" }
 }
 
-/// A string of RFC 8941, which holds printable ASCII only.
+/// The start of a text as a string of RFC 8941, which holds printable ASCII only.
 fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('"');
-    for character in text.chars() {
+    let mut quoted = String::from('"');
+    for character in text.chars().take(LONGEST_REASON) {
         match character {
             '"' | '\\' => quoted.extend(['\\', character]),
             ' '..='~' => quoted.push(character),
@@ -86,5 +88,13 @@ mod tests {
         let status = CacheStatus::Bypass { reason }.to_string();
         assert_eq!(status, r#"deja; fwd=bypass; detail="say \"?\"?\\""#);
         assert!(hyper::header::HeaderValue::from_str(&status).is_ok());
+    }
+
+    #[test]
+    fn a_long_reason_is_cut() {
+        let reason = BypassReason::Asked("é\"".repeat(1 << 20));
+        let status = CacheStatus::Bypass { reason }.to_string();
+        let shown = "?\\\"".repeat(LONGEST_REASON / 2);
+        assert_eq!(status, format!("deja; fwd=bypass; detail=\"{shown}\""));
     }
 }
