@@ -79,6 +79,12 @@ pub struct KeyRequest {
 }
 
 impl KeyRequest {
+    /// Returns about the bytes that a keyer has to hold to read all of the body.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        weight(&self.body)
+    }
+
     /// The texts of one role that a model reads, in order.
     #[must_use]
     pub fn texts(&self, role: Role) -> Vec<Text> {
@@ -88,6 +94,19 @@ impl KeyRequest {
             .filter(|text| text.role == role)
             .collect()
     }
+}
+
+fn weight(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| name.len() + weight(field))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of::<Value>() + inside
 }
 
 /// What a keyer wants done with a request.

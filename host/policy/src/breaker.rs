@@ -41,7 +41,67 @@ pub enum BreakerState {
     Probing,
 }
 
-/// The circuit breaker of one plugin.
+/// Bytes of the largest request that is of the first size.
+const FIRST_SIZE: usize = 1 << 20;
+
+/// Sizes of requests that are told apart.
+const SIZES: usize = 14;
+
+/// The circuit breakers of one plugin, one for each size of requests: what fails on large ones may
+/// work on smaller ones, and whoever sends the large ones is not to have it left alone for all.
+pub(crate) struct Breakers {
+    limits: BreakerLimits,
+    of_size: [Breaker; SIZES],
+}
+
+/// How large a request is: each size is twice the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size(usize);
+
+impl Size {
+    /// The size of what is no request.
+    pub(crate) const FIRST: Self = Self(0);
+
+    /// The size of a request of so many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        let doublings = (bytes / FIRST_SIZE).checked_ilog2();
+        let size = doublings.map_or(0, |doublings| doublings as usize + 1);
+        Self(size.min(SIZES - 1))
+    }
+}
+
+impl Breakers {
+    pub(crate) fn new(limits: BreakerLimits) -> Self {
+        Self {
+            limits,
+            of_size: std::array::from_fn(|_| Breaker::new(limits)),
+        }
+    }
+
+    pub(crate) fn limits(&self) -> BreakerLimits {
+        self.limits
+    }
+
+    /// Whether no call has failed since all went well, so that no size has to be known.
+    pub(crate) fn are_calm(&self) -> bool {
+        self.of_size.iter().all(Breaker::is_calm)
+    }
+
+    /// The one for requests of this size.
+    pub(crate) fn of(&self, size: Size) -> &Breaker {
+        &self.of_size[size.0]
+    }
+
+    /// The state for small requests, or for the first size for which all is not well.
+    pub(crate) fn state(&self) -> BreakerState {
+        let mut states = self.of_size.iter().map(Breaker::state);
+        states
+            .find(|state| *state != BreakerState::Closed)
+            .unwrap_or(BreakerState::Closed)
+    }
+}
+
+/// The circuit breaker of one plugin, for requests of one size.
 pub(crate) struct Breaker {
     limits: BreakerLimits,
     /// Whether all is well, so that a call need not take the lock.
@@ -79,8 +139,8 @@ impl Breaker {
         }
     }
 
-    pub(crate) fn limits(&self) -> BreakerLimits {
-        self.limits
+    fn is_calm(&self) -> bool {
+        self.calm.load(Ordering::Relaxed)
     }
 
     /// Whether the plugin may be called now. After each pause one call may, as a probe; should
@@ -207,6 +267,20 @@ mod tests {
             Some(Duration::from_secs(1)),
             "it had worked for long"
         );
+    }
+
+    #[test]
+    fn failures_on_large_requests_leave_small_ones_alone() {
+        let (breakers, now) = (Breakers::new(LIMITS), Instant::now());
+        let [small, large] = [1000, 30 << 20].map(Size::of);
+        assert!(breakers.are_calm() && Size::of(0) == Size::FIRST && small == Size::FIRST);
+        assert_eq!(Size::of(usize::MAX), Size(SIZES - 1));
+        for _ in 0..LIMITS.failures {
+            breakers.of(large).failed(now);
+        }
+        assert!(!breakers.are_calm() && breakers.state() == BreakerState::Open);
+        assert!(!breakers.of(large).admits(now) && breakers.of(small).admits(now));
+        assert!(breakers.of(Size::of(10 << 20)).admits(now));
     }
 
     #[test]

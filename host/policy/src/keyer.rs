@@ -6,6 +6,7 @@ use deja_cache::{Decision, KeyRequest, Keyer, PolicyError};
 use parking_lot::Mutex;
 
 use crate::blueprint::{Blueprint, Instance};
+use crate::breaker::Size;
 use crate::contract::keyer::GuestIndices;
 use crate::error::chain;
 use crate::fault::Fault;
@@ -46,7 +47,7 @@ impl WasmKeyer {
             Some(warm) => Ok(warm),
             None => match self.blueprint.instantiate() {
                 Ok(instance) => Ok(Warm::new(instance)),
-                Err(problem) => Err(self.about.failed(&chain(&problem))),
+                Err(problem) => Err(self.about.failed(&chain(&problem), Size::FIRST)),
             },
         }
     }
@@ -70,16 +71,17 @@ impl Keyer for WasmKeyer {
     }
 
     fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {
-        let _counted = self.about.begin_call()?;
+        let size = || Size::of(request.weight());
+        let _counted = self.about.begin_call(size)?;
         let mut warm = self.take()?;
         match warm.decide(request) {
             Ok(decision) => {
-                self.about.succeeded();
+                self.about.succeeded(size);
                 self.give_back(warm);
                 decision.map_err(|message| self.about.useless(&message))
             }
             // The instance is dropped: nobody knows what state it is in.
-            Err(fault) => Err(self.about.failed(&chain(&fault))),
+            Err(fault) => Err(self.about.failed(&chain(&fault), size())),
         }
     }
 

@@ -7,6 +7,7 @@ use wasmtime::Store;
 use wasmtime::component::ResourceAny;
 
 use crate::blueprint::{Blueprint, Instance};
+use crate::breaker::Size;
 use crate::contract::{eviction, stats};
 use crate::error::chain;
 use crate::interface::Interface;
@@ -81,10 +82,11 @@ impl<I: Accounting> Stateful<I> {
         &mut self,
         call: impl FnOnce(&I::Functions, &mut Store<Sandbox>, ResourceAny) -> wasmtime::Result<R>,
     ) -> Result<R, PolicyError> {
-        let _counted = self.about.begin_call()?;
+        let _counted = self.about.begin_call(|| Size::FIRST)?;
         if self.open.is_none() {
             let opened = self.open();
-            self.open = Some(opened.map_err(|message| self.about.failed(&message))?);
+            let failed = |message: String| self.about.failed(&message, Size::FIRST);
+            self.open = Some(opened.map_err(failed)?);
         }
         let open = self.open.as_mut().expect("it was opened");
         let account = open.account;
@@ -93,12 +95,12 @@ impl<I: Accounting> Stateful<I> {
             .call(|functions, store| call(&functions.interface, store, account));
         match result {
             Ok(result) => {
-                self.about.succeeded();
+                self.about.succeeded(|| Size::FIRST);
                 Ok(result)
             }
             Err(fault) => {
                 self.open = None;
-                Err(self.about.failed(&chain(&fault)))
+                Err(self.about.failed(&chain(&fault), Size::FIRST))
             }
         }
     }

@@ -7,7 +7,7 @@ use deja_cache::{PolicyError, PolicyFailure};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::breaker::{Breaker, BreakerLimits, BreakerState};
+use crate::breaker::{BreakerLimits, BreakerState, Breakers, Size};
 use crate::contract::plugin::Descriptor;
 use crate::error::one_line;
 use crate::settings::PluginKind;
@@ -67,7 +67,7 @@ pub(crate) struct About {
     busy_ns: AtomicU64,
     failures: AtomicU64,
     last_error: Mutex<Option<String>>,
-    breaker: Breaker,
+    breakers: Breakers,
 }
 
 impl About {
@@ -93,7 +93,7 @@ impl About {
             busy_ns: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
-            breaker: Breaker::new(limits),
+            breakers: Breakers::new(limits),
         }
     }
 
@@ -111,7 +111,7 @@ impl About {
             busy_ns: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
-            breaker: Breaker::new(self.breaker.limits()),
+            breakers: Breakers::new(self.breakers.limits()),
         }
     }
 
@@ -121,10 +121,13 @@ impl About {
     }
 
     /// Lets a call begin, unless the plugin is left alone. Counts it, and the time until the guard
-    /// is dropped.
-    pub(crate) fn begin_call(&self) -> Result<Counted<'_>, PolicyError> {
+    /// is dropped. The size of the request is only asked for where not all was well before.
+    pub(crate) fn begin_call(
+        &self,
+        size: impl FnOnce() -> Size,
+    ) -> Result<Counted<'_>, PolicyError> {
         let started = Instant::now();
-        if !self.breaker.admits(started) {
+        if !self.breakers.are_calm() && !self.breakers.of(size()).admits(started) {
             return Err(self.error(LEFT_ALONE.to_owned(), PolicyFailure::LeftAlone));
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -141,14 +144,16 @@ impl About {
     }
 
     /// Takes note that the plugin answered, be it to no use.
-    pub(crate) fn succeeded(&self) {
-        self.breaker.succeeded(Instant::now);
+    pub(crate) fn succeeded(&self, size: impl FnOnce() -> Size) {
+        if !self.breakers.are_calm() {
+            self.breakers.of(size()).succeeded(Instant::now);
+        }
     }
 
     /// Counts a call that broke off, and says it to the caller.
-    pub(crate) fn failed(&self, message: &str) -> PolicyError {
+    pub(crate) fn failed(&self, message: &str, size: Size) -> PolicyError {
         let message = self.count_failure(message);
-        if let Some(pause) = self.breaker.failed(Instant::now()) {
+        if let Some(pause) = self.breakers.of(size).failed(Instant::now()) {
             let (kind, plugin) = (self.kind, &self.name);
             tracing::warn!(%kind, %plugin, ?pause, error = message, "plugin is left alone");
         }
@@ -190,7 +195,7 @@ impl About {
             busy_us: self.busy_ns.load(Ordering::Relaxed) / 1000,
             failures: self.failures.load(Ordering::Relaxed),
             last_error: self.last_error.lock().clone(),
-            breaker: self.breaker.state(),
+            breaker: self.breakers.state(),
             rejected,
         }
     }
