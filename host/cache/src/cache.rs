@@ -15,8 +15,8 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Capacity, Difference, Entry, EntryId, Eviction, Gauges, Key, NewEntry, RemovalCause,
-    difference, eviction::EvictionDriver,
+    Capacity, Difference, Entry, EntryId, Eviction, Fraction, Gauges, Key, NewEntry, RemovalCause,
+    Tenant, difference, eviction::EvictionDriver, tenant::Holdings,
 };
 
 /// Hits that are told to the eviction policy in one call: so many that most of its time goes into
@@ -30,6 +30,17 @@ pub struct CacheLimits {
     pub capacity: Capacity,
     /// How long an answer stays good; for ever if not set.
     pub ttl: Option<Duration>,
+    /// The most of the capacity that one tenant's answers may take; all if not set.
+    pub max_share: Option<Fraction>,
+}
+
+impl CacheLimits {
+    /// What one tenant's answers may take.
+    fn share(&self) -> Capacity {
+        let capacity = self.capacity;
+        self.max_share
+            .map_or(capacity, |share| share.of_capacity(capacity))
+    }
 }
 
 /// What became of an answer that was to be stored.
@@ -37,7 +48,7 @@ pub struct CacheLimits {
 pub enum Stored {
     /// It is held.
     Yes,
-    /// It alone is larger than the whole cache.
+    /// It alone is larger than the whole cache, or than its tenant's share of it.
     TooLarge,
     /// The eviction policy would rather keep the others.
     NotAdmitted,
@@ -69,11 +80,12 @@ impl Purge {
 
 /// Answers by key. The host holds them; the eviction policy only chooses which of them leaves.
 ///
-/// Lock order: `driver` before `entries` and before `hits`.
+/// Lock order: `driver` before `entries` and before `hits`; `holdings` last.
 pub struct Cache {
     limits: RwLock<CacheLimits>,
     entries: RwLock<HashMap<Key, Arc<Entry>>>,
     bytes: AtomicU64,
+    holdings: Mutex<Holdings>,
     evictions: AtomicU64,
     /// Hits that the eviction policy has not been told of yet, oldest first.
     hits: Mutex<Vec<EntryId>>,
@@ -88,6 +100,7 @@ impl Cache {
             limits: RwLock::new(limits),
             entries: RwLock::default(),
             bytes: AtomicU64::new(0),
+            holdings: Mutex::default(),
             evictions: AtomicU64::new(0),
             hits: Mutex::default(),
             driver: Mutex::new(EvictionDriver::new(eviction)),
@@ -127,7 +140,11 @@ impl Cache {
         let limits = *self.limits.read();
         let ttl = [new.ttl, limits.ttl].into_iter().flatten().min();
         let entry = Arc::new(Entry::new(NewEntry { ttl, ..new }));
-        if entry.facts.bytes > limits.capacity.bytes || limits.capacity.entries == 0 {
+        let most = match entry.tenant {
+            Some(_) => limits.share(),
+            None => limits.capacity,
+        };
+        if entry.facts.bytes > most.bytes || limits.capacity.entries == 0 {
             // The older answer is not what the newest would have been.
             self.purge(&Purge::Key(entry.key));
             return Stored::TooLarge;
@@ -135,6 +152,9 @@ impl Cache {
         let mut driver = self.driver.lock();
         self.tell_hits(&mut driver);
         self.put(&mut driver, entry.clone());
+        if let Some(tenant) = entry.tenant {
+            self.keep_share(&mut driver, limits, tenant);
+        }
         self.make_room(&mut driver);
         let held = self
             .entries
@@ -161,6 +181,10 @@ impl Cache {
         let mut driver = self.driver.lock();
         *self.limits.write() = limits;
         self.tell_hits(&mut driver);
+        let tenants = self.holdings.lock().tenants();
+        for tenant in tenants {
+            self.keep_share(&mut driver, limits, tenant);
+        }
         self.make_room(&mut driver);
     }
 
@@ -243,8 +267,10 @@ impl Cache {
     fn put(&self, driver: &mut EvictionDriver<Key>, entry: Arc<Entry>) {
         let (key, facts) = (entry.key, entry.facts);
         self.bytes.fetch_add(facts.bytes, Ordering::Relaxed);
+        self.holdings.lock().add(&entry);
         if let Some(old) = self.entries.write().insert(key, entry) {
             self.bytes.fetch_sub(old.facts.bytes, Ordering::Relaxed);
+            self.holdings.lock().remove(&old);
             driver.on_remove(old.facts.id, RemovalCause::Replaced);
         }
         driver.on_insert(key, facts);
@@ -256,9 +282,32 @@ impl Cache {
             gauges.bytes.saturating_sub(gauges.capacity_bytes),
             gauges.entries.saturating_sub(gauges.capacity_entries),
         );
+        self.forget(&victims);
+    }
+
+    /// Evicts a tenant's own oldest answers while they take more than its share.
+    fn keep_share(&self, driver: &mut EvictionDriver<Key>, limits: CacheLimits, tenant: Tenant) {
+        if limits.max_share.is_none() {
+            return;
+        }
+        let over = self.holdings.lock().excess(tenant, limits.share());
+        let victims = {
+            let entries = self.entries.read();
+            let is_own = |key: &Key| {
+                let entry = entries.get(key);
+                entry.is_some_and(|entry| entry.tenant == Some(tenant))
+            };
+            driver.evict_own(over.bytes, over.entries, is_own)
+        };
+        self.forget(&victims);
+    }
+
+    /// Takes out entries that the driver has evicted.
+    fn forget(&self, victims: &[Key]) {
         let mut entries = self.entries.write();
         for entry in victims.iter().filter_map(|key| entries.remove(key)) {
             self.bytes.fetch_sub(entry.facts.bytes, Ordering::Relaxed);
+            self.holdings.lock().remove(&entry);
             self.evictions.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -286,6 +335,7 @@ impl Cache {
             && let Some(entry) = entries.remove(key)
         {
             drop(entries);
+            self.holdings.lock().remove(&entry);
             self.bytes.fetch_sub(entry.facts.bytes, Ordering::Relaxed);
             driver.on_remove(id, cause);
             return true;

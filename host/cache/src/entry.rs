@@ -10,7 +10,7 @@ use std::{
 
 use deja_chat::{Answer, Endpoint};
 
-use crate::{EntryFacts, EntryId, Key, Question};
+use crate::{EntryFacts, EntryId, Key, Question, Tenant};
 
 /// What holding an entry costs beside its own bytes: its places in the store, in the host's order
 /// and in an eviction policy, and the allocator's share. Measured with 100,000 small entries.
@@ -29,6 +29,8 @@ pub struct Entry {
     pub question: Question,
     /// Names to purge by.
     pub tags: Vec<String>,
+    /// Whose it is, where callers are told apart.
+    pub tenant: Option<Tenant>,
     hits: AtomicU32,
     stored_at: Instant,
     ttl: Option<Duration>,
@@ -49,6 +51,8 @@ pub struct NewEntry {
     pub ttl: Option<Duration>,
     /// Names to purge by.
     pub tags: Vec<String>,
+    /// Whose it is, where callers are told apart.
+    pub tenant: Option<Tenant>,
 }
 
 impl Entry {
@@ -81,6 +85,7 @@ impl Entry {
             answer: new.answer,
             question: new.question,
             tags: new.tags,
+            tenant: new.tenant,
             hits: AtomicU32::new(0),
             stored_at: Instant::now(),
             ttl: new.ttl,

@@ -96,6 +96,26 @@ impl<K: Copy> EvictionDriver<K> {
         evicted
     }
 
+    /// Takes out the least recently used of those entries that `is_own` picks until this much is
+    /// free, and names them. The policy is not asked: who has more than their share evicts their own.
+    pub fn evict_own(&mut self, bytes: u64, entries: u64, is_own: impl Fn(&K) -> bool) -> Vec<K> {
+        let mut needed = Needed { bytes, entries };
+        let mut victims = Vec::new();
+        for (id, (key, facts)) in self.order.iter().rev() {
+            if needed.is_met() {
+                break;
+            }
+            if is_own(key) {
+                needed.take_off(facts);
+                victims.push((*id, *key));
+            }
+        }
+        for (id, _) in &victims {
+            self.on_remove(*id, RemovalCause::Evicted);
+        }
+        victims.into_iter().map(|(_, key)| key).collect()
+    }
+
     /// Takes out the least recently used until enough is free.
     fn top_up(&mut self, needed: &mut Needed, evicted: &mut Vec<K>) {
         while !needed.is_met() {
@@ -109,8 +129,7 @@ impl<K: Copy> EvictionDriver<K> {
 
     fn take(&mut self, id: EntryId, needed: &mut Needed) -> Option<K> {
         let (key, facts) = *self.order.peek(&id)?;
-        needed.bytes = needed.bytes.saturating_sub(facts.bytes);
-        needed.entries = needed.entries.saturating_sub(1);
+        needed.take_off(&facts);
         self.on_remove(id, RemovalCause::Evicted);
         Some(key)
     }
@@ -133,6 +152,11 @@ struct Needed {
 }
 
 impl Needed {
+    fn take_off(&mut self, facts: &EntryFacts) {
+        self.bytes = self.bytes.saturating_sub(facts.bytes);
+        self.entries = self.entries.saturating_sub(1);
+    }
+
     fn is_met(&self) -> bool {
         self.bytes == 0 && self.entries == 0
     }

@@ -22,6 +22,7 @@ mod memo;
 mod patch;
 mod policy;
 mod question;
+mod tenant;
 #[cfg(test)]
 mod testing;
 
@@ -43,7 +44,8 @@ pub use policy::{
     Capacity, Change, Decision, Edit, EntryFacts, EntryId, Eviction, Gauges, KeyRequest, Keyer,
     Outcome, OutcomeKind, PolicyError, PolicyFailure, Recipe, RemovalCause, Sample, Stats,
 };
-pub use question::{Question, ScopePart};
+pub use question::{Keep, Question, ScopePart};
+pub use tenant::{Fraction, Tenant};
 
 /// Milliseconds since the Unix epoch.
 #[must_use]

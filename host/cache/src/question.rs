@@ -1,6 +1,9 @@
 //! What a stored answer answers, kept for people: to list, to purge by model, to explain a miss.
 
+use std::borrow::Cow;
+
 use deja_chat::{Endpoint, Role};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// Characters of a question that are shown in a list.
@@ -40,21 +43,43 @@ pub struct Question {
     scope: Box<[ScopePart]>,
 }
 
+/// What is kept of a question besides its model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing.
+    Nothing,
+    /// Its body.
+    Body,
+    /// Its body and its first words, which takes parsing all of it.
+    All,
+}
+
+/// What is read of every question.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Asked<'a> {
+    #[serde(borrow)]
+    model: Option<Cow<'a, str>>,
+}
+
 impl Question {
-    /// The question that a canonical body asks. `keep` says whether its words are kept.
+    /// The question that a canonical body asks.
     #[must_use]
-    pub fn new(endpoint: Endpoint, canonical: &[u8], keep: bool) -> Self {
-        let body: Value = serde_json::from_slice(canonical).unwrap_or_default();
-        let model = body.get("model").and_then(Value::as_str);
+    pub fn new(endpoint: Endpoint, canonical: &[u8], keep: Keep) -> Self {
+        let Asked { model } = serde_json::from_slice(canonical).unwrap_or_default();
+        let summary = match keep {
+            Keep::Nothing | Keep::Body => String::new(),
+            Keep::All => {
+                let body = serde_json::from_slice(canonical).unwrap_or_default();
+                summary(endpoint, &body)
+            }
+        };
         Self {
             endpoint,
             model: model.unwrap_or_default().into(),
-            summary: if keep {
-                summary(endpoint, &body).into()
-            } else {
-                Box::default()
-            },
-            body: keep.then(|| lz4_flex::compress_prepend_size(canonical).into()),
+            summary: summary.into(),
+            body: (keep != Keep::Nothing)
+                .then(|| lz4_flex::compress_prepend_size(canonical).into()),
             scope: Box::default(),
         }
     }
@@ -132,7 +157,7 @@ mod tests {
             {"role": "user", "content": format!("\nWhy\tnot? {}", "x".repeat(100))},
         ]});
         let canonical = body.to_string();
-        let question = Question::new(Endpoint::ChatCompletions, canonical.as_bytes(), true);
+        let question = Question::new(Endpoint::ChatCompletions, canonical.as_bytes(), Keep::All);
         assert!(question.summary.starts_with("Why not? xxx"));
         assert_eq!(question.summary.chars().count(), SUMMARY_CHARACTERS);
         assert_eq!(&*question.model, "m");
@@ -141,7 +166,11 @@ mod tests {
         let question = question.in_scope([part("a", "1"), part("b", "1")].into());
         let differences = question.scope_differences(&[part("a", "2"), part("c", "1")]);
         assert_eq!(differences, ["a", "b", "c"]);
-        let unkept = Question::new(Endpoint::ChatCompletions, canonical.as_bytes(), false);
+        let unkept = Question::new(
+            Endpoint::ChatCompletions,
+            canonical.as_bytes(),
+            Keep::Nothing,
+        );
         assert_eq!(unkept.body(), None);
         assert!(unkept.heap_bytes() < question.heap_bytes());
     }

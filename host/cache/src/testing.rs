@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::{
-    Entry, EntryFacts, EntryId, Eviction, Gauges, Key, NewEntry, Outcome, OutcomeKind, PolicyError,
-    PolicyFailure, Question, RemovalCause, Sample, Stats,
+    Entry, EntryFacts, EntryId, Eviction, Gauges, Keep, Key, NewEntry, Outcome, OutcomeKind,
+    PolicyError, PolicyFailure, Question, RemovalCause, Sample, Stats,
 };
 
 pub(crate) fn key(number: u8) -> Key {
@@ -27,11 +27,12 @@ pub(crate) fn new_entry(number: u8, text: &str) -> NewEntry {
         question: Question::new(
             Endpoint::ChatCompletions,
             question.to_string().as_bytes(),
-            true,
+            Keep::All,
         ),
         cost: Duration::from_secs(2),
         ttl: None,
         tags: Vec::new(),
+        tenant: None,
     }
 }
 

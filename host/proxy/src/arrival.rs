@@ -8,6 +8,7 @@ use deja_chat::{Api, Delivery, FrameKind, Fresh, anthropic, openai};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{HeaderMap, body::Frame};
+use tokio::time::{Instant, timeout};
 
 use crate::{
     backend::FetchError,
@@ -16,6 +17,16 @@ use crate::{
     reply::{self, Reply},
     tally::Tally,
 };
+
+/// How long a client is kept waiting.
+#[derive(Clone, Copy)]
+pub(crate) struct Waits {
+    /// For a backend to begin, before a stream's head is sent all the same: from then on its
+    /// refusal can only be an event.
+    pub(crate) head: Duration,
+    /// For more of a stream, before a sign of life.
+    pub(crate) keep_alive: Duration,
+}
 
 /// An answer that comes from a backend, as far as it has to be before its reply can begin. A
 /// failure up to here gets a status of its own, or another try.
@@ -34,35 +45,36 @@ enum Content {
 }
 
 impl Arrival {
-    /// Waits for as much of the flight's answer as this delivery needs, or until the client needs a
-    /// sign of life.
+    /// Waits for as much of the flight's answer as this delivery needs, or for as long as a stream's
+    /// head can wait.
     pub(crate) async fn of(
         mut flight: Follower,
         delivery: Delivery,
         api: Api,
-        keep_alive: Duration,
+        waits: Waits,
     ) -> Result<Self, Error> {
         let mut headers = Arc::default();
         let content = match delivery {
             Delivery::Whole => {
-                if let Some(Progress::Begun(theirs)) = flight.next().await? {
+                if let Some(Progress::Begun {
+                    headers: theirs, ..
+                }) = flight.next().await?
+                {
                     headers = theirs;
                 }
                 Content::Document(landed(&mut flight).await?)
             }
             Delivery::Stream { usage } => {
-                let begin = begin(&mut flight, &mut headers);
-                let first = match tokio::time::timeout(keep_alive, begin).await {
-                    Ok(Ok(Some(first))) => Some(first),
-                    Ok(Ok(None)) => {
+                let first = match first(&mut flight, &mut headers, waits).await? {
+                    First::Frame(frame, kind) => Some((frame, kind)),
+                    First::Late => None,
+                    First::End => {
                         let content = match landed(&mut flight).await? {
                             odd @ Landing::Odd { .. } => Content::Document(odd),
                             landing => Content::Replay(landing, usage),
                         };
                         return Ok(Self { headers, content });
                     }
-                    Ok(Err(error)) => return Err(error.into()),
-                    Err(_) => None,
                 };
                 Content::Live(Box::new(Live {
                     first,
@@ -70,7 +82,7 @@ impl Arrival {
                     rest: flight,
                     usage,
                     api,
-                    keep_alive,
+                    keep_alive: waits.keep_alive,
                     tally: None,
                 }))
             }
@@ -118,6 +130,41 @@ impl Arrival {
     }
 }
 
+/// What a stream's head has waited for.
+enum First {
+    /// The answer's first frame.
+    Frame(Bytes, FrameKind),
+    /// The end: the answer came as a document.
+    End,
+    /// Nothing yet, and the client waits no longer.
+    Late,
+}
+
+/// Waits for the first frame: until the backend has begun, as its status may still be an error, and
+/// then until the client needs a sign of life.
+async fn first(
+    flight: &mut Follower,
+    headers: &mut Arc<HeaderMap>,
+    waits: Waits,
+) -> Result<First, FlightError<FetchError>> {
+    let started = Instant::now();
+    match timeout(waits.head, flight.next()).await {
+        Err(_) => return Ok(First::Late),
+        Ok(step) => match step? {
+            Some(Progress::Begun {
+                headers: theirs, ..
+            }) => *headers = theirs,
+            Some(Progress::Frame(frame, kind)) => return Ok(First::Frame(frame, kind)),
+            None => return Ok(First::End),
+        },
+    }
+    let left = waits.keep_alive.saturating_sub(started.elapsed());
+    match timeout(left, begin(flight, headers)).await {
+        Err(_) => Ok(First::Late),
+        Ok(first) => Ok(first?.map_or(First::End, |(frame, kind)| First::Frame(frame, kind))),
+    }
+}
+
 /// Waits for the first frame; `None` if the answer came as a document.
 async fn begin(
     flight: &mut Follower,
@@ -125,7 +172,9 @@ async fn begin(
 ) -> Result<Option<(Bytes, FrameKind)>, FlightError<FetchError>> {
     loop {
         match flight.next().await? {
-            Some(Progress::Begun(theirs)) => *headers = theirs,
+            Some(Progress::Begun {
+                headers: theirs, ..
+            }) => *headers = theirs,
             Some(Progress::Frame(frame, kind)) => return Ok(Some((frame, kind))),
             None => return Ok(None),
         }
@@ -224,7 +273,7 @@ impl Live {
         loop {
             let next = match live.first.take() {
                 Some(first) => Ok(Ok(Some(first))),
-                None => tokio::time::timeout(live.keep_alive, live.next()).await,
+                None => timeout(live.keep_alive, live.next()).await,
             };
             return match next {
                 Err(_) => {

@@ -4,16 +4,38 @@
 //! understood such a body in another way than the upstream, its answer would be kept under the key
 //! of another question.
 
-use std::fmt;
+use std::{fmt, ops::Deref, sync::Arc};
 
+use memchr::{memchr, memchr2};
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value};
+use tokio::runtime::Handle;
+
+use crate::budget::Share;
 
 /// Digits from which on an integer may not fit into 64 bits.
 const LONG_DIGITS: usize = 19;
+
+/// Bytes of values that are parsed beside the threads that serve: some milliseconds.
+const LARGE: usize = 4 << 20;
+
+/// Bytes of a value in a list or an object, which has room for twice as many as it holds.
+const VALUE_BYTES: usize = 2 * size_of::<Value>();
+
+/// Bytes of a list with one value: it has room for four, and the allocator adds its own.
+const LIST_BYTES: usize = 4 * size_of::<Value>() + 16;
+
+/// Bytes of an object with one field: it has room for some, and a table to find them in.
+const OBJECT_BYTES: usize = 352;
+
+/// Bytes of a field, its value apart.
+const FIELD_BYTES: usize = 128;
+
+/// Bytes that a string takes besides its text.
+const STRING_BYTES: usize = 32;
 
 /// A JSON value none of whose objects names a field twice.
 #[derive(Debug)]
@@ -82,27 +104,119 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// Whether a JSON text may hold an integer of which 64 bits do not tell the whole.
-pub(crate) fn has_long_integer(json: &[u8]) -> bool {
-    let (mut in_string, mut escaped, mut digits) = (false, false, 0);
-    for &byte in json {
-        if in_string {
-            in_string = escaped || byte != b'"';
-            escaped = !escaped && byte == b'\\';
-            continue;
-        }
-        in_string = byte == b'"';
-        digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
-        if digits >= LONG_DIGITS {
-            return true;
+/// A body's values, which many may read.
+#[derive(Debug)]
+pub(crate) struct ParsedBody {
+    value: Arc<Value>,
+    /// What they take of the memory for all parsed bodies, where they take much.
+    share: Option<Share>,
+}
+
+impl ParsedBody {
+    pub(crate) fn new(value: Value, share: Option<Share>) -> Self {
+        Self {
+            value: Arc::new(value),
+            share,
         }
     }
-    false
+
+    /// Whether work on it would hold up others, on a thread that serves.
+    pub(crate) fn is_large(&self) -> bool {
+        self.share.is_some()
+    }
+
+    /// The values, for one who is done with them before their owner is.
+    pub(crate) fn shared(&self) -> Arc<Value> {
+        self.value.clone()
+    }
+}
+
+impl Deref for ParsedBody {
+    type Target = Value;
+
+    fn deref(&self) -> &Value {
+        &self.value
+    }
+}
+
+/// To free millions of values takes as long as to make them.
+impl Drop for ParsedBody {
+    fn drop(&mut self) {
+        let Some(share) = self.share.take() else {
+            return;
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            let value = std::mem::take(&mut self.value);
+            runtime.spawn_blocking(move || drop((value, share)));
+        }
+    }
+}
+
+/// What a JSON text shows before it is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// Bytes of memory that its values take at most once it is parsed.
+    pub(crate) parsed_bytes: usize,
+    /// Whether it may hold an integer of which 64 bits do not tell the whole.
+    pub(crate) has_long_integer: bool,
+}
+
+impl Outline {
+    /// Reads a text once, its strings at the speed of memory.
+    pub(crate) fn of(json: &[u8]) -> Self {
+        let mut outline = Self {
+            parsed_bytes: json.len(),
+            has_long_integer: false,
+        };
+        let mut rest = json;
+        loop {
+            let quote = memchr(b'"', rest);
+            outline.read(&rest[..quote.unwrap_or(rest.len())]);
+            let Some(quote) = quote else {
+                return outline;
+            };
+            outline.parsed_bytes += STRING_BYTES;
+            rest = after_string(&rest[quote + 1..]);
+        }
+    }
+
+    /// Whether parsing it would hold up others, on a thread that serves.
+    pub(crate) fn is_large(&self) -> bool {
+        self.parsed_bytes >= LARGE
+    }
+
+    /// Reads what stands between two strings.
+    fn read(&mut self, structure: &[u8]) {
+        let mut digits = 0;
+        for &byte in structure {
+            self.parsed_bytes += match byte {
+                b'[' => LIST_BYTES,
+                b'{' => OBJECT_BYTES,
+                b':' => FIELD_BYTES,
+                b',' => VALUE_BYTES,
+                _ => 0,
+            };
+            digits = if byte.is_ascii_digit() { digits + 1 } else { 0 };
+            self.has_long_integer |= digits >= LONG_DIGITS;
+        }
+    }
+}
+
+/// What follows a string, of which the rest and its quotation mark stand here.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr2(b'"', b'\\', rest) {
+        if rest[at] == b'"' {
+            return &rest[at + 1..];
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    &[]
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
@@ -126,12 +240,38 @@ mod tests {
 
     #[test]
     fn long_integers_are_seen_outside_strings_only() {
+        let has_long_integer = |json: &[u8]| Outline::of(json).has_long_integer;
         assert!(has_long_integer(br#"{"seed": 12345678901234567890123}"#));
         assert!(has_long_integer(br#"["\\", -9223372036854775809]"#));
         assert!(!has_long_integer(
             br#"{"s": "12345678901234567890\"123456789012345678901"}"#
         ));
         assert!(!has_long_integer(br#"[123456789012345678, 0.5, "\\"]"#));
+    }
+
+    #[test]
+    fn what_stands_in_strings_takes_no_values() {
+        let text = json!({"content": "[[{\"a\": 1}, \\".repeat(100)}).to_string();
+        let parsed = Outline::of(text.as_bytes()).parsed_bytes;
+        assert_eq!(
+            parsed,
+            text.len() + OBJECT_BYTES + FIELD_BYTES + 2 * STRING_BYTES
+        );
+    }
+
+    /// Bytes of memory that a value holds.
+    fn held(value: &Value) -> usize {
+        match value {
+            Value::String(text) => text.capacity(),
+            Value::Array(items) => {
+                items.capacity() * size_of::<Value>() + items.iter().map(held).sum::<usize>()
+            }
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(name, field)| size_of::<(String, Value)>() + name.capacity() + held(field))
+                .sum(),
+            _ => 0,
+        }
     }
 
     fn any_json() -> impl Strategy<Value = Value> {
@@ -153,6 +293,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn values_take_no_more_than_the_outline_says(json in any_json()) {
+            let outline = Outline::of(json.to_string().as_bytes());
+            prop_assert!(held(&read(&json.to_string()).expect("it is JSON")) <= outline.parsed_bytes);
+        }
+
         #[test]
         fn all_else_is_read_as_serde_json_reads_it(json in any_json()) {
             let text = json.to_string();

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use deja_cache::{
     Endpoint, HeaderRole, HeaderRules, Headers, KeyRequest, RawDigest, RawHasher, Scope, ScopePart,
-    is_credential,
+    Tenant, is_credential,
 };
 use deja_chat::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -19,13 +19,15 @@ use serde_json::Value;
 
 use crate::{
     backend::Route,
-    body::{Unambiguous, has_long_integer},
+    body::{Outline, ParsedBody, Unambiguous},
+    budget::{Budget, Exhausted, Share},
     directives::Directives,
     error::Error,
+    pieces::{Pieces, joined},
     settings::{PartitionBy, ProxySettings},
 };
 
-/// Bytes of a body from which on its parsing would hold up others.
+/// Bytes of a body from which on a look at all of it would hold up others.
 const LARGE_BODY: usize = 1 << 20;
 
 /// A request that was read whole, and not looked into yet.
@@ -38,16 +40,20 @@ pub(crate) struct Call {
     pub(crate) digest: RawDigest,
     /// The body as it came.
     pub(crate) pieces: Vec<Bytes>,
+    /// What the body takes of the memory for all bodies, as long as anybody holds it.
+    pub(crate) held: Arc<Share>,
 }
 
 /// What a call asks.
 pub(crate) struct Asked {
-    pub(crate) body: Arc<Value>,
+    pub(crate) body: ParsedBody,
     /// The body as it came.
     pub(crate) raw: Bytes,
     pub(crate) delivery: Delivery,
     /// The model that is asked for; empty if none is.
     pub(crate) model: String,
+    /// Whether the body may hold an integer of which 64 bits do not tell the whole.
+    has_long_integer: bool,
 }
 
 /// A call's headers, without those of the connection. Keyers and traces see only what the rules
@@ -139,6 +145,7 @@ impl Call {
         endpoint: Endpoint,
         request: Request<Incoming>,
         settings: &ProxySettings,
+        bodies: &Budget,
     ) -> Result<Self, Error> {
         let (head, body) = request.into_parts();
         let limit = settings.max_body_bytes;
@@ -153,8 +160,11 @@ impl Call {
         if body.size_hint().lower() > limit as u64 {
             return Err(Error::BodyTooLarge { limit });
         }
+        let most = settings.max_bodies_bytes;
+        let held = bodies.share(most);
         let (rules, partition) = (settings.headers.clone(), settings.partition.clone());
-        let mut call = Self::new(endpoint, head, rules, partition);
+        let mut call = Self::new(endpoint, head, rules, partition, held);
+        let mut pieces = Pieces::default();
         let mut hasher = RawHasher::new(call.scope_parts());
         let mut body = Limited::new(body, limit);
         let read = async {
@@ -165,8 +175,10 @@ impl Call {
                 else {
                     continue;
                 };
+                let grown = call.held.grow(piece.len());
+                grown.map_err(|Exhausted| Error::NoMemory { limit: most })?;
                 hasher.update(&piece);
-                call.pieces.push(piece);
+                pieces.push(piece);
             }
             Ok::<_, Error>(())
         };
@@ -175,10 +187,17 @@ impl Call {
             .await
             .map_err(|_| Error::BodyTimeout { timeout })??;
         call.digest = hasher.finish();
+        call.pieces = pieces.finish();
         Ok(call)
     }
 
-    fn new(endpoint: Endpoint, head: Parts, rules: HeaderRules, partition: PartitionBy) -> Self {
+    fn new(
+        endpoint: Endpoint,
+        head: Parts,
+        rules: HeaderRules,
+        partition: PartitionBy,
+        held: Share,
+    ) -> Self {
         Self {
             endpoint,
             directives: Directives::of(&head.headers),
@@ -186,6 +205,7 @@ impl Call {
             headers: Arc::new(CallHeaders::new(head.headers, rules, partition)),
             digest: RawHasher::new([]).finish(),
             pieces: Vec::new(),
+            held: Arc::new(held),
         }
     }
 
@@ -194,28 +214,50 @@ impl Call {
         Self { query, ..self }
     }
 
-    /// Looks into the body; into a large one beside the threads that serve.
-    pub(crate) async fn parse(&self) -> Result<Asked, Error> {
-        let raw = joined(&self.pieces);
-        if raw.len() < LARGE_BODY {
-            return self.asked(raw);
-        }
-        let large = raw.clone();
-        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&large)).await;
-        self.asked_by(raw, parsed.map_err(|_| Error::Abandoned)?)
-    }
-
-    fn asked(&self, raw: Bytes) -> Result<Asked, Error> {
-        let parsed = serde_json::from_slice(&raw);
-        self.asked_by(raw, parsed)
-    }
-
-    fn asked_by(
-        &self,
-        raw: Bytes,
-        parsed: serde_json::Result<Unambiguous>,
+    /// Looks into the body; into a large one beside the threads that serve, if there is memory for
+    /// its values.
+    pub(crate) async fn parse(
+        self: &Arc<Self>,
+        settings: &ProxySettings,
+        parsed: &Budget,
     ) -> Result<Asked, Error> {
-        let Unambiguous(body) = parsed.map_err(Error::BadJson)?;
+        let bytes: usize = self.pieces.iter().map(Bytes::len).sum();
+        if bytes < LARGE_BODY {
+            let raw = joined(&self.pieces);
+            let outline = Outline::of(&raw);
+            if !outline.is_large() {
+                return self.asked(raw, outline, None);
+            }
+        }
+        let (call, parsed) = (self.clone(), parsed.clone());
+        let limits = (settings.max_parsed_body_bytes, settings.max_parse_bytes);
+        let parse = move || call.parse_large(&parsed, limits);
+        tokio::task::spawn_blocking(parse)
+            .await
+            .map_err(|_| Error::Abandoned)?
+    }
+
+    fn parse_large(
+        &self,
+        parsed: &Budget,
+        (of_one, of_all): (usize, usize),
+    ) -> Result<Asked, Error> {
+        let raw = joined(&self.pieces);
+        let outline = Outline::of(&raw);
+        let bytes = outline.parsed_bytes;
+        let limit = of_one.min(of_all);
+        if bytes > limit {
+            return Err(Error::BodyTooDense { limit });
+        }
+        let share = parsed.take(bytes, of_all);
+        let share = share.map_err(|Exhausted| Error::NoMemory { limit: of_all })?;
+        self.asked(raw, outline, Some(share))
+    }
+
+    fn asked(&self, raw: Bytes, outline: Outline, share: Option<Share>) -> Result<Asked, Error> {
+        let parsed = serde_json::from_slice(&raw);
+        let Unambiguous(value) = parsed.map_err(Error::BadJson)?;
+        let body = ParsedBody::new(value, share);
         if !body.is_object() {
             return Err(Error::NotAnObject);
         }
@@ -226,10 +268,11 @@ impl Call {
             Some(_) => return Err(BadRequest::field("model", "must be a string").into()),
         };
         Ok(Asked {
-            body: Arc::new(body),
+            body,
             raw,
             delivery,
             model,
+            has_long_integer: outline.has_long_integer,
         })
     }
 
@@ -238,7 +281,7 @@ impl Call {
         KeyRequest {
             endpoint: self.endpoint,
             headers: self.headers.clone(),
-            body: asked.body.clone(),
+            body: asked.body.shared(),
             text: Some(asked.raw.clone()),
         }
     }
@@ -247,13 +290,33 @@ impl Call {
     /// number that the key could not tell from another, that is every byte of it.
     pub(crate) fn scope(&self, asked: &Asked, route: &Route) -> Scope {
         let identity = route.identity();
-        let exactly = if has_long_integer(&asked.raw) {
+        let exactly = if asked.has_long_integer {
             &asked.raw[..]
         } else {
             b""
         };
         let parts = self.scope_parts().into_iter();
         Scope::of(parts.chain([identity.as_bytes(), exactly]))
+    }
+
+    /// Who calls, where callers are told apart: those who show the same credentials.
+    pub(crate) fn tenant(&self) -> Option<Tenant> {
+        let headers = &self.headers;
+        let is_shown = |name: &&HeaderName| match &headers.partition {
+            PartitionBy::ApiKey => is_credential(name.as_str()),
+            PartitionBy::Header(header) => header == *name,
+            PartitionBy::None => false,
+        };
+        if headers.partition == PartitionBy::None {
+            return None;
+        }
+        let mut names: Vec<_> = headers.map.keys().filter(is_shown).collect();
+        names.sort_unstable_by_key(|name| name.as_str());
+        let values = names.into_iter().flat_map(|name| {
+            let values = headers.map.get_all(name).iter();
+            values.flat_map(|value| [name.as_str().as_bytes(), value.as_bytes()])
+        });
+        Some(Tenant::of(values))
     }
 
     /// The API that the caller speaks.
@@ -287,21 +350,6 @@ impl Call {
             ScopePart::new("backend", route.identity().as_bytes()),
         ];
         others.into_iter().chain(headers).collect()
-    }
-}
-
-/// The bytes of all pieces.
-pub(crate) fn joined(pieces: &[Bytes]) -> Bytes {
-    match pieces {
-        [] => Bytes::new(),
-        [one] => one.clone(),
-        many => {
-            let mut all = BytesMut::with_capacity(many.iter().map(Bytes::len).sum());
-            for piece in many {
-                all.extend_from_slice(piece);
-            }
-            all.freeze()
-        }
     }
 }
 

@@ -34,6 +34,18 @@ pub(crate) enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The body's values would take more memory than allowed.
+    #[error("the body's values would take more memory than the limit of {limit} bytes")]
+    BodyTooDense {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Other requests take all the memory that requests may take.
+    #[error("other requests take the memory of {limit} bytes that there is for all")]
+    NoMemory {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The body is compressed.
     #[error("the body is coded as {0:?}; send it as it is")]
     UnknownCoding(String),
@@ -82,6 +94,12 @@ pub(crate) enum Error {
         /// The limit.
         limit: usize,
     },
+    /// As many of a caller's requests as one may have are being answered.
+    #[error("all {limit} places of this caller are taken")]
+    ShareTaken {
+        /// The limit.
+        limit: usize,
+    },
     /// The caller wants a held answer or none, and none is held.
     #[error("no answer is held, and the request allows no other")]
     NotCached,
@@ -117,7 +135,7 @@ impl Error {
             | Self::BadRequest(_)
             | Self::Unsupported { .. }
             | Self::UnreadableBody(_) => StatusCode::BAD_REQUEST,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge { .. } | Self::BodyTooDense { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnknownCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
@@ -125,7 +143,8 @@ impl Error {
                 StatusCode::NOT_FOUND
             }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy { .. } | Self::NoMemory { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ShareTaken { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Fetch(error) => error.status(),
@@ -169,7 +188,7 @@ impl Error {
     /// When the same request is worth another try.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Busy { .. } => Some(BUSY_PAUSE),
+            Self::Busy { .. } | Self::NoMemory { .. } | Self::ShareTaken { .. } => Some(BUSY_PAUSE),
             Self::Fetch(error) => error.retry_after(),
             _ => None,
         }
@@ -197,14 +216,16 @@ impl Error {
         match self {
             Self::BadJson(_) | Self::NotAnObject => Some("invalid_json"),
             Self::BadRequest(error) => error.code,
-            Self::BodyTooLarge { .. } => Some("body_too_large"),
+            Self::BodyTooLarge { .. } | Self::BodyTooDense { .. } => Some("body_too_large"),
             Self::UnknownCoding(_) => Some("unsupported_content_encoding"),
             Self::Loop => Some("loop"),
             Self::BodyTimeout { .. } => Some("body_timeout"),
             Self::NotFound { .. } => Some("unknown_url"),
             Self::UnknownModel(_) => Some("model_not_found"),
             Self::Unsupported { .. } => Some("unsupported_endpoint"),
-            Self::Busy { .. } => Some("too_many_requests"),
+            Self::Busy { .. } | Self::NoMemory { .. } | Self::ShareTaken { .. } => {
+                Some("too_many_requests")
+            }
             Self::NotCached => Some("not_cached"),
             Self::UnknownKey => Some("unknown_key"),
             Self::Fetch(error) => error.code(),

@@ -10,7 +10,8 @@ use hyper::StatusCode;
 
 use crate::{
     backend::Routed,
-    decode::{Call, CallHeaders, joined},
+    decode::{Call, CallHeaders},
+    pieces::joined,
 };
 
 /// What a trace is told of a request, gathered while it is answered. Nothing is copied here, and

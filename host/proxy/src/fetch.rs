@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use deja_cache::{Endpoint, NewEntry, Permit, Question, ScopePart, Stored, Ticket};
+use deja_cache::{Endpoint, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket};
 use deja_chat::{Answer, Fragment, FrameKind, Incomplete, Recorder};
 use hyper::HeaderMap;
 use tokio::{
@@ -16,16 +16,23 @@ use tokio::{
 use tracing::debug;
 
 use crate::{
-    backend::{Content, FetchError, Frames, Order, Routed},
+    backend::{AnswerLimits, Content, FetchError, Frames, Order, Routed},
+    budget::Share,
     metrics::Place,
     pipeline::Proxy,
+    tenants::TenantPlace,
 };
 
 /// A step of an answer in the making.
 #[derive(Clone)]
 pub(crate) enum Progress {
-    /// The backend begins to answer; its own headers.
-    Begun(Arc<HeaderMap>),
+    /// The backend begins to answer.
+    Begun {
+        /// Its own headers.
+        headers: Arc<HeaderMap>,
+        /// What the answer takes of the memory for all, as long as anybody holds this step.
+        _taken: Arc<Share>,
+    },
     /// A frame of a stream, in the client's wire format.
     Frame(Bytes, FrameKind),
 }
@@ -68,16 +75,22 @@ pub(crate) struct Fetch {
     pub(crate) backend: Arc<Routed>,
     pub(crate) endpoint: Endpoint,
     pub(crate) order: Order,
+    /// What the order holds of the memory for bodies.
+    pub(crate) _body: Arc<Share>,
     /// Where to store the answer, if it is to be stored.
     pub(crate) ticket: Option<Ticket>,
-    /// The most bytes of an answer.
-    pub(crate) limit: usize,
+    /// What the answer may take.
+    pub(crate) limits: AnswerLimits,
+    /// Whose answer it is, where callers are told apart.
+    pub(crate) tenant: Option<Tenant>,
     /// Whether the request is held beside the answer.
     pub(crate) keeps_requests: bool,
     /// What besides its body keeps the request apart from others; empty where it is not held.
     pub(crate) scope: Box<[ScopePart]>,
     /// Held until the answer is there: its client may have left long before.
     pub(crate) _place: Place,
+    /// The same of the places of its tenant.
+    pub(crate) _tenant_place: Option<TenantPlace>,
 }
 
 /// Leads a flight, in a task of its own: the client may leave.
@@ -85,7 +98,7 @@ pub(crate) fn lead(permit: Lead, fetch: Fetch) {
     tokio::spawn(async move {
         let wanted = fetch.ticket.is_some();
         let fetched = tokio::select! {
-            fetched = fetch.run(&permit) => fetched,
+            fetched = fetch.run_in_time(&permit) => fetched,
             // Nobody waits, and it is not to be stored.
             () = permit.deserted(), if !wanted => return,
         };
@@ -119,11 +132,27 @@ struct Fetched {
 }
 
 impl Fetch {
+    /// Fetches the answer, whose backend has so much time and no more, however it spends it.
+    async fn run_in_time(self, permit: &Lead) -> Result<Fetched, FetchError> {
+        let Some(limit) = self.backend.backend.answer_timeout() else {
+            return self.run(permit).await;
+        };
+        let backend = self.backend.clone();
+        let overdue = |_| FetchError::Overdue {
+            backend: backend.name.clone(),
+            timeout: limit,
+        };
+        timeout(limit, self.run(permit)).await.map_err(overdue)?
+    }
+
     async fn run(self, permit: &Lead) -> Result<Fetched, FetchError> {
         let recording = Recording::begin(&self);
         let order = self.order.clone();
-        let source = self.backend.backend.fetch(order, self.limit).await?;
-        permit.tell(Progress::Begun(Arc::new(source.headers)));
+        let source = self.backend.backend.fetch(order, &self.limits).await?;
+        permit.tell(Progress::Begun {
+            headers: Arc::new(source.headers),
+            _taken: self.limits.taken(),
+        });
         match source.content {
             Content::Document(document) => Ok(Fetched {
                 last: None,
@@ -145,11 +174,21 @@ struct Recording<'a> {
 
 impl<'a> Recording<'a> {
     fn begin(fetch: &'a Fetch) -> Self {
-        let (endpoint, keep) = (fetch.endpoint, fetch.keeps_requests);
+        let (endpoint, keeps) = (fetch.endpoint, fetch.keeps_requests);
         let body = fetch.ticket.as_ref().map(|ticket| ticket.body.clone());
-        let scope = fetch.scope.clone();
-        let question = move |body: &[u8]| Question::new(endpoint, body, keep).in_scope(scope);
-        let question = body.map(|body| spawn_blocking(move || question(&body)));
+        let question = body.map(|body| {
+            let (limits, scope) = (fetch.limits.clone(), fetch.scope.clone());
+            spawn_blocking(move || {
+                let values = keeps.then(|| limits.take_values(&body));
+                let (keep, _values) = match values {
+                    None => (Keep::Nothing, None),
+                    Some(Ok(values)) => (Keep::All, values),
+                    // Without memory for its values it goes without a summary.
+                    Some(Err(_)) => (Keep::Body, None),
+                };
+                Question::new(endpoint, &body, keep).in_scope(scope)
+            })
+        });
         Self {
             fetch,
             started: Instant::now(),
@@ -159,13 +198,34 @@ impl<'a> Recording<'a> {
 
     /// Takes an answer in that came as a document.
     async fn document(self, document: Bytes) -> Landing {
-        match Answer::from_document(self.fetch.endpoint, &document) {
-            Ok(answer) => self.whole(answer, Some(document)).await,
-            Err(reason) => Landing::Odd {
-                error: self.incomplete(reason),
-                document: Some(document),
-            },
+        let error = match self.parsed(&document).await {
+            Ok(Ok(answer)) => return self.whole(answer, Some(document)).await,
+            Ok(Err(reason)) => self.incomplete(reason),
+            Err(error) => {
+                debug!(backend = self.fetch.backend.name, %error, "passed on, not stored");
+                error
+            }
+        };
+        Landing::Odd {
+            document: Some(document),
+            error,
         }
+    }
+
+    /// The answer that a document is; a large one is parsed beside the threads that serve.
+    async fn parsed(&self, document: &Bytes) -> Result<Result<Answer, Incomplete>, FetchError> {
+        let endpoint = self.fetch.endpoint;
+        let Some(values) = self.fetch.limits.take_values(document)? else {
+            return Ok(Answer::from_document(endpoint, document));
+        };
+        let document = document.clone();
+        let parse = move || {
+            let _values = values;
+            Answer::from_document(endpoint, &document)
+        };
+        spawn_blocking(parse)
+            .await
+            .map_err(|_| self.incomplete(Incomplete::Broken))
     }
 
     /// Takes an answer in frame by frame, and passes each on.
@@ -230,6 +290,7 @@ impl<'a> Recording<'a> {
             cost,
             ttl: ticket.ttl,
             tags: ticket.tags.clone(),
+            tenant: self.fetch.tenant,
         });
         debug!(key = %ticket.key, ?stored, "an answer came in whole");
         Some(stored)

@@ -9,6 +9,7 @@ mod admin;
 mod arrival;
 mod backend;
 mod body;
+mod budget;
 mod cache_status;
 mod client;
 mod cors;
@@ -18,14 +19,18 @@ mod error;
 mod exchange;
 mod fetch;
 mod health;
+mod looked;
 mod metrics;
+mod pieces;
 mod pipeline;
+mod plan;
 mod reply;
 mod router;
 mod rules;
 mod server;
 mod settings;
 mod tally;
+mod tenants;
 mod via;
 
 pub use backend::{

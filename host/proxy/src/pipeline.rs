@@ -5,9 +5,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use deja_cache::{
     Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Key, Keyed,
-    KeyerChain, Ledger, OutcomeKind, Recalled, ScopePart, Ticket,
+    KeyerChain, Ledger, OutcomeKind, Recalled, Ticket,
 };
-use deja_chat::Delivery;
 use deja_policy::{PluginHost, Policies, Replacement};
 use deja_trace::Recorder;
 use hyper::{Request, body::Incoming};
@@ -15,18 +14,21 @@ use tracing_appender::non_blocking::ErrorCounter;
 
 use crate::{
     arrival::Arrival,
-    backend::{Backends, FetchError, Order, Route},
+    backend::{Backends, FetchError},
+    budget::Budget,
     cache_status::CacheStatus,
-    decode::{Asked, Call},
+    decode::Call,
     directives::Directives,
     error::Error,
-    fetch::{self, Fetch, Landing, Progress},
+    fetch::{self, Landing, Progress},
+    looked::Looked,
     metrics::Metrics,
+    plan::{self, Plan},
     reply::{self, Reply},
     rules::Rules,
     settings::ProxySettings,
     tally::Tally,
-    via,
+    tenants::{TenantPlace, TenantPlaces},
 };
 
 /// How often a caller that joined a flight tries again when the flight fails.
@@ -42,7 +44,21 @@ pub struct Proxy {
     pub(crate) recorder: Option<Arc<Recorder>>,
     /// Counts the lines that the log has dropped, where it may drop any.
     pub(crate) dropped_lines: Option<ErrorCounter>,
+    pub(crate) budgets: Budgets,
+    running: TenantPlaces,
+    pub(crate) fetching: TenantPlaces,
     flights: Flights<Progress, Landing, FetchError>,
+}
+
+/// The memory that is taken by what is under way.
+#[derive(Default)]
+pub(crate) struct Budgets {
+    /// By the bodies of requests, as they came.
+    pub(crate) bodies: Budget,
+    /// By the values of large bodies, while they are looked into.
+    pub(crate) parsed: Budget,
+    /// By answers, from their first byte until the last client has them.
+    pub(crate) answers: Budget,
 }
 
 /// What a request is answered with.
@@ -51,19 +67,6 @@ enum Answered {
     Found(Arc<Entry>, Recalled),
     /// One that a backend gives.
     Coming(Arrival, CacheStatus),
-}
-
-/// What it takes to have a request answered by a backend. Its body is not part of it: parsed, that
-/// is many times what came, and an answer can take minutes.
-struct Plan {
-    rules: Arc<Rules>,
-    endpoint: Endpoint,
-    delivery: Delivery,
-    directives: Directives,
-    route: Route,
-    order: Order,
-    /// What besides its body keeps the request apart from others; empty where it is not held.
-    scope: Box<[ScopePart]>,
 }
 
 impl Proxy {
@@ -86,6 +89,9 @@ impl Proxy {
             metrics: Arc::new(Metrics::new()),
             plugins: ArcSwap::new(plugins),
             recorder,
+            budgets: Budgets::default(),
+            running: TenantPlaces::default(),
+            fetching: TenantPlaces::default(),
             dropped_lines: None,
         }
     }
@@ -131,8 +137,10 @@ impl Proxy {
         http: Request<Incoming>,
         tally: &mut Tally,
     ) -> Result<Answered, Error> {
-        tally.admit(rules.settings.max_requests)?;
-        let call = Call::read(endpoint, http, &rules.settings).await?;
+        let settings = &rules.settings;
+        let call = Call::read(endpoint, http, settings, &self.budgets.bodies).await?;
+        tally.admit(settings.max_requests)?;
+        tally.keep(self.tenant_place(settings, &call)?);
         tally.received(&call);
         if let Some(recalled) = rules.memo.recall(&call.digest, &*call.headers)
             && let Some(entry) = self.lookup(&call.directives, &recalled.key)
@@ -140,26 +148,24 @@ impl Proxy {
             tally.keyed(recalled.key);
             return Ok(Answered::Found(entry, recalled));
         }
-        let asked = call.parse().await?;
-        let Some(route) = rules.backends.route(&asked.model) else {
-            return Err(Error::UnknownModel(asked.model));
-        };
-        tally.routed(&route.to);
-        let Consultation { keyed, edits, .. } = consult(&rules, &call, &asked, &route);
+        let looked = self.look_into(rules, call).await?;
+        tally.routed(&looked.route.to);
+        let Consultation { keyed, edits, .. } = looked.beside(Looked::consult).await?;
         tally.edited(edits);
+        let directives = looked.call.directives;
         if let Keyed::Cache(ticket) = &keyed {
             tally.keyed(ticket.key);
-            if let Some(entry) = self.lookup(&call.directives, &ticket.key) {
-                let delivery = asked.delivery;
+            if let Some(entry) = self.lookup(&directives, &ticket.key) {
+                let delivery = looked.asked.delivery;
                 let key = ticket.key;
                 return Ok(Answered::Found(entry, Recalled { key, delivery }));
             }
         }
-        if call.directives.only_if_cached {
+        if directives.only_if_cached {
             return Err(Error::NotCached);
         }
-        let plan = Plan::new(rules, route, &call, &asked)?;
-        drop((call, asked));
+        let plan = looked.beside(Plan::new).await??;
+        drop(looked);
         match keyed {
             Keyed::Bypass(reason) => self.bypass(&plan, reason, tally).await,
             Keyed::Cache(ticket) if plan.directives.is_special() => {
@@ -167,6 +173,34 @@ impl Proxy {
             }
             Keyed::Cache(ticket) => self.coalesce(&plan, ticket, tally).await,
         }
+    }
+
+    /// Takes one of the caller's own places, where they are limited.
+    fn tenant_place(
+        &self,
+        settings: &ProxySettings,
+        call: &Call,
+    ) -> Result<Option<TenantPlace>, Error> {
+        if settings.max_share.is_none() {
+            return Ok(None);
+        }
+        let places = &self.running;
+        plan::share(places, call.tenant(), settings, settings.max_requests)
+    }
+
+    /// Looks into a request, and finds who answers it if the cache does not.
+    async fn look_into(&self, rules: Arc<Rules>, call: Call) -> Result<Arc<Looked>, Error> {
+        let call = Arc::new(call);
+        let asked = call.parse(&rules.settings, &self.budgets.parsed).await?;
+        let Some(route) = rules.backends.route(&asked.model) else {
+            return Err(Error::UnknownModel(asked.model));
+        };
+        Ok(Arc::new(Looked {
+            rules,
+            call,
+            asked,
+            route,
+        }))
     }
 
     fn lookup(&self, directives: &Directives, key: &Key) -> Option<Arc<Entry>> {
@@ -294,65 +328,6 @@ impl Proxy {
         for routed in rules.backends.iter() {
             routed.backend.shutdown().await;
         }
-    }
-}
-
-/// Asks the keyers for the request's key, which is remembered.
-fn consult(rules: &Rules, call: &Call, asked: &Asked, route: &Route) -> Consultation {
-    let scope = call.scope(asked, route);
-    let consultation = rules.keyers.consult(call.key_request(asked), scope);
-    if let Keyed::Cache(ticket) = &consultation.keyed {
-        let recalled = Recalled {
-            key: ticket.key,
-            delivery: asked.delivery,
-        };
-        let headers_read = consultation.headers_read.clone();
-        rules.memo.remember(call.digest, recalled, headers_read);
-    }
-    consultation
-}
-
-impl Plan {
-    fn new(rules: Arc<Rules>, route: Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
-        if via::is_ours(&call.headers.map) {
-            return Err(Error::Loop);
-        }
-        let scope = rules
-            .settings
-            .keep_requests
-            .then(|| call.named_scope(&route));
-        Ok(Self {
-            scope: scope.unwrap_or_default(),
-            rules,
-            endpoint: call.endpoint,
-            delivery: asked.delivery,
-            directives: call.directives,
-            order: Order::new(&route, call, asked)?,
-            route,
-        })
-    }
-
-    /// The fetch, if there is a place for one more.
-    fn fetch(&self, proxy: &Arc<Proxy>, ticket: Option<Ticket>) -> Result<Fetch, Error> {
-        let settings = &self.rules.settings;
-        let limit = settings.max_fetches;
-        let place = proxy.metrics.admit_fetch(limit);
-        Ok(Fetch {
-            proxy: proxy.clone(),
-            backend: self.route.to.clone(),
-            endpoint: self.endpoint,
-            order: self.order.clone(),
-            ticket: ticket.filter(|ticket| ticket.store),
-            limit: settings.max_answer_bytes,
-            keeps_requests: settings.keep_requests,
-            scope: self.scope.clone(),
-            _place: place.ok_or(Error::Busy { limit })?,
-        })
-    }
-
-    async fn arrival(&self, flight: fetch::Follower) -> Result<Arrival, Error> {
-        let keep_alive = self.rules.settings.keep_alive;
-        Arrival::of(flight, self.delivery, self.endpoint.api(), keep_alive).await
     }
 }
 

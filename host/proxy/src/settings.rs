@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use deja_cache::HeaderRules;
+use deja_cache::{Fraction, HeaderRules};
 use hyper::header::HeaderName;
 
 /// The server's address and its patience. Read at the start only.
@@ -27,14 +27,26 @@ pub struct ServerSettings {
 pub struct ProxySettings {
     /// The largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// The most bytes of all request bodies that are held at once.
+    pub max_bodies_bytes: usize,
+    /// The most bytes of memory that one body's values may take once it is parsed.
+    pub max_parsed_body_bytes: usize,
+    /// The most bytes of memory for the values of all bodies that are parsed at once.
+    pub max_parse_bytes: usize,
     /// The largest answer of an upstream, in bytes.
     pub max_answer_bytes: usize,
+    /// The most bytes of all answers that are being received at once.
+    pub max_in_flight_bytes: usize,
     /// The most requests that are answered at once.
     pub max_requests: usize,
     /// The most answers that are fetched from backends at once.
     pub max_fetches: usize,
+    /// The most of these requests, and of these fetches, that are one tenant's; all if not set.
+    pub max_share: Option<Fraction>,
     /// How long a client may take to send a request's body.
     pub body_timeout: Duration,
+    /// How long a stream's head waits for a backend to begin, whose refusal has a status until then.
+    pub head_timeout: Duration,
     /// How long a stream may be silent before its client gets a sign of life.
     pub keep_alive: Duration,
     /// How long an upstream may take to list its models.

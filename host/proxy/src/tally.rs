@@ -18,6 +18,7 @@ use crate::{
     error::Error,
     exchange::{Ended, Exchange},
     metrics::{Metrics, Place},
+    tenants::TenantPlace,
 };
 
 /// What is known of a request's outcome so far. Its drop records it; until something better is
@@ -33,6 +34,7 @@ pub(crate) struct Tally {
     /// Why it was not answered, or not to the end.
     trouble: Option<String>,
     place: Option<Place>,
+    tenant_place: Option<TenantPlace>,
     /// What is recorded, where traffic is.
     exchange: Option<Exchange>,
 }
@@ -64,6 +66,7 @@ impl Tally {
             status: client_left(),
             trouble: Some("the client left".to_owned()),
             place: None,
+            tenant_place: None,
             exchange: recorder.map(|recorder| Exchange::new(recorder, endpoint)),
         }
     }
@@ -75,6 +78,11 @@ impl Tally {
             Some(_) => Ok(()),
             None => Err(Error::Busy { limit }),
         }
+    }
+
+    /// Keeps one of its tenant's places until then.
+    pub(crate) fn keep(&mut self, place: Option<TenantPlace>) {
+        self.tenant_place = place;
     }
 
     /// The request was read.

@@ -3,5 +3,6 @@
 mod clients;
 mod pages;
 mod plugins;
+mod shares;
 mod tenants;
 mod upstreams;

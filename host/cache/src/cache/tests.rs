@@ -15,6 +15,7 @@ fn cache(entries: u64) -> (FakePolicy, Cache) {
     let limits = CacheLimits {
         capacity,
         ttl: None,
+        max_share: None,
     };
     (policy.clone(), Cache::new(limits, Box::new(policy)))
 }
@@ -201,9 +202,67 @@ fn tighter_limits_take_hold_at_once() {
     cache.set_limits(CacheLimits {
         capacity,
         ttl: None,
+        max_share: None,
     });
     assert_eq!(cache.gauges().entries, 2);
     assert_eq!(cache.gauges().capacity_entries, 2);
+}
+
+/// An entry of one of two tenants.
+fn owned(number: u8, tenant: &str) -> NewEntry {
+    NewEntry {
+        tenant: Some(Tenant::of([tenant.as_bytes()])),
+        ..new_entry(number, "Paris")
+    }
+}
+
+fn shared(entries: u64, max_share: f64) -> CacheLimits {
+    let capacity = Capacity {
+        entries,
+        bytes: 1 << 20,
+    };
+    CacheLimits {
+        capacity,
+        ttl: None,
+        max_share: Fraction::new(max_share),
+    }
+}
+
+#[test]
+fn who_has_more_than_a_share_evicts_its_own_oldest() {
+    let (policy, cache) = cache(9);
+    cache.set_limits(shared(8, 0.5));
+    cache.insert(owned(0, "ada"));
+    for number in 1..=4 {
+        cache.insert(owned(number, "bob"));
+    }
+    cache.lookup(&key(1), None);
+    policy.told();
+    assert_eq!(cache.insert(owned(5, "bob")), Stored::Yes);
+    assert!(holds(&cache, 0) && holds(&cache, 1) && !holds(&cache, 2));
+    let told = policy.told();
+    assert!(
+        told.iter().all(|told| !told.starts_with("victims")),
+        "{told:?}"
+    );
+    assert_eq!(cache.gauges().entries, 5);
+    assert_eq!(cache.gauges().evictions, 1);
+}
+
+#[test]
+fn a_smaller_share_takes_effect_at_once() {
+    let (_, cache) = cache(9);
+    for number in 0..6 {
+        cache.insert(owned(number, "ada"));
+    }
+    insert(&cache, 6);
+    cache.set_limits(shared(9, 0.34));
+    assert_eq!(cache.gauges().entries, 3 + 1, "nobody's are no tenant's");
+    cache.purge(&Purge::All);
+    for number in 0..9 {
+        cache.insert(owned(number, "ada"));
+    }
+    assert_eq!(cache.gauges().entries, 3);
 }
 
 #[test]
@@ -249,7 +308,7 @@ proptest! {
     ) {
         let policy = FakePolicy::default();
         let capacity = Capacity { entries: 5, bytes: 6000 };
-        let cache = Cache::new(CacheLimits { capacity, ttl: None }, Box::new(policy.clone()));
+        let cache = Cache::new(CacheLimits { capacity, ttl: None, max_share: None }, Box::new(policy.clone()));
         for (stores, number, length) in steps {
             {
                 let mut script = policy.0.lock();

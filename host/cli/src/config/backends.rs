@@ -200,6 +200,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
     let api_key = secret(section, "api_key_env");
     let connect_timeout = section.get("connect_timeout", Duration::from_secs(10));
     let idle_timeout = section.get("idle_timeout", Duration::from_mins(5));
+    let answer_timeout = section.get("answer_timeout", Duration::from_hours(1));
     let stream_usage = section.get("stream_usage", true);
     let client_key = section.get("client_key", ClientKey::SameApi);
     let list_models_with_client_key = section.get("list_models_with_client_key", false);
@@ -213,6 +214,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
         api_key,
         connect_timeout,
         idle_timeout,
+        answer_timeout,
         stream_usage,
         client_key,
         list_models_with_client_key,

@@ -39,11 +39,17 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
     };
     let proxy = ProxySettings {
         max_body_bytes: bytes(section.get("max_body_bytes", ByteSize::mib(32))),
+        max_bodies_bytes: bytes(section.get("max_bodies_bytes", ByteSize::gib(1))),
+        max_parsed_body_bytes: bytes(section.get("max_parsed_body_bytes", ByteSize::mib(256))),
+        max_parse_bytes: bytes(section.get("max_parse_bytes", ByteSize::gib(1))),
         max_answer_bytes: bytes(section.get("max_answer_bytes", ByteSize::mib(64))),
+        max_in_flight_bytes: bytes(section.get("max_in_flight_bytes", ByteSize::gib(1))),
         max_requests: count(section.get("max_requests", 1024)),
         max_fetches: count(section.get("max_fetches", 1024)),
+        max_share: section.optional("max_share"),
         body_timeout: section.get("body_timeout", Duration::from_mins(1)),
-        keep_alive: section.get("keep_alive", Duration::from_secs(10)),
+        head_timeout: section.get("head_timeout", Duration::from_secs(8)),
+        keep_alive: section.get("keep_alive", Duration::from_secs(5)),
         models_timeout: Duration::from_secs(5),
         cors: section.get("cors_origins", loopback),
         partition: PartitionBy::ApiKey,
@@ -65,5 +71,9 @@ pub(super) fn cache(section: &mut Section<'_>, proxy: &mut ProxySettings) -> Cac
         bytes: section.get("max_bytes", ByteSize::mib(256)).as_u64(),
     };
     let TimeToLive(ttl) = section.get("ttl", TimeToLive(Some(Duration::from_hours(24))));
-    CacheLimits { capacity, ttl }
+    CacheLimits {
+        capacity,
+        ttl,
+        max_share: section.optional("max_share"),
+    }
 }

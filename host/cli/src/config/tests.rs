@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use deja_cache::Capacity;
+use deja_cache::{Capacity, Fraction};
 use deja_proxy::PartitionBy;
 use serde_json::json;
 
@@ -52,10 +52,16 @@ fn everything_can_be_set() {
         drain_timeout = "3s"
         max_header_bytes = "16KiB"
         max_answer_bytes = "1MiB"
+        max_in_flight_bytes = "32MiB"
+        max_bodies_bytes = "64MiB"
+        max_parsed_body_bytes = "8MiB"
+        max_parse_bytes = "16MiB"
         max_requests = 5
         max_fetches = 4
+        max_share = 0.25
         max_connections = 3
         write_timeout = "4s"
+        head_timeout = "20s"
         keep_alive = "5s"
         cors_origins = ["loopback", "https://app.example"]
         [log]
@@ -87,6 +93,7 @@ fn everything_can_be_set() {
         max_entries = 7
         ttl = "forever"
         partition = "none"
+        max_share = 0.5
         [plugins]
         dir = "drop"
         call_timeout = "50ms"
@@ -108,6 +115,17 @@ fn everything_can_be_set() {
     .expect("it is right");
     assert_eq!(config.server.drain_timeout, Duration::from_secs(3));
     assert_eq!(config.proxy.max_body_bytes, 1000);
+    assert_eq!(config.proxy.max_share, Fraction::new(0.25));
+    assert_eq!(config.proxy.head_timeout, Duration::from_secs(20));
+    assert_eq!(config.proxy.max_bodies_bytes, 64 << 20);
+    assert_eq!(config.proxy.max_in_flight_bytes, 32 << 20);
+    assert_eq!(
+        (
+            config.proxy.max_parsed_body_bytes,
+            config.proxy.max_parse_bytes
+        ),
+        (8 << 20, 16 << 20)
+    );
     assert_eq!(config.proxy.partition, PartitionBy::None);
     let capacity = Capacity {
         entries: 7,
@@ -117,7 +135,8 @@ fn everything_can_be_set() {
         config.cache,
         CacheLimits {
             capacity,
-            ttl: None
+            ttl: None,
+            max_share: Fraction::new(0.5)
         }
     );
     assert_eq!(

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use deja_cache::HeaderPattern;
+use deja_cache::{Fraction, HeaderPattern};
 use deja_proxy::{Api, ClientKey, Origins, PartitionBy, Pattern, Url};
 use serde_json::Value;
 use toml::de::DeValue;
@@ -113,6 +113,19 @@ impl Setting for TimeToLive {
             "forever" => Some(Self(None)),
             _ => Duration::read(value).map(|time| Self(Some(time))),
         }
+    }
+}
+
+impl Setting for Fraction {
+    const EXPECTED: &'static str = "a number above 0 and up to 1, like 0.25";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let number = match value {
+            DeValue::Float(number) => number.as_str(),
+            DeValue::Integer(number) => number.as_str(),
+            _ => return None,
+        };
+        Self::new(number.parse().ok()?)
     }
 }
 

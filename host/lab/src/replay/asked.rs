@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use deja_cache::{
-    Entry, KeyRequest, Keyed, KeyerChain, NewEntry, OutcomeKind, Question, Scope, Ticket,
+    Entry, Keep, KeyRequest, Keyed, KeyerChain, NewEntry, OutcomeKind, Question, Scope, Ticket,
 };
 use deja_chat::Answer;
 use deja_trace::{Digest, Record};
@@ -64,7 +64,7 @@ impl Asked {
             cost_ms: record.cost_ms().unwrap_or_default().max(1),
             prompt_tokens: record.usage.prompt.unwrap_or_default(),
             output_tokens: record.usage.output.unwrap_or_default(),
-            question: excerpt(&Question::new(record.endpoint, &body(record), true).summary),
+            question: excerpt(&Question::new(record.endpoint, &body(record), Keep::All).summary),
             words: excerpt(&answers::text(&document)),
         }
     }
@@ -149,10 +149,11 @@ fn entry_bytes(record: &Record, ticket: Ticket) -> u64 {
     let entry = Entry::new(NewEntry {
         key: ticket.key,
         answer: Arc::new(answer),
-        question: Question::new(record.endpoint, &ticket.body, true),
+        question: Question::new(record.endpoint, &ticket.body, Keep::All),
         cost: Duration::ZERO,
         ttl: None,
         tags: ticket.tags,
+        tenant: None,
     });
     entry.facts.bytes
 }

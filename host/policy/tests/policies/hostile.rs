@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deja_cache::{
-    BypassReason, Cache, CacheLimits, Capacity, Endpoint, Gauges, Keyed, KeyerChain, Ledger,
+    BypassReason, Cache, CacheLimits, Capacity, Endpoint, Gauges, Keep, Keyed, KeyerChain, Ledger,
     NewEntry, Outcome, OutcomeKind, Question, Scope,
 };
 use deja_chat::Answer;
@@ -130,10 +130,11 @@ fn store(cache: &Cache, number: u64) {
     cache.insert(NewEntry {
         key,
         answer: Arc::new(answer.expect("is a whole answer")),
-        question: Question::new(endpoint, b"{}", false),
+        question: Question::new(endpoint, b"{}", Keep::Nothing),
         cost: Duration::from_secs(1),
         ttl: None,
         tags: Vec::new(),
+        tenant: None,
     });
     let held = cache.lookup(&key, None).map(|entry| entry.key);
     assert_eq!(held, Some(key), "the newest is held");
@@ -148,6 +149,7 @@ fn churned(host: &PluginHost) -> Cache {
             bytes: 1 << 20,
         },
         ttl: None,
+        max_share: None,
     };
     let cache = Cache::new(limits, host.load().expect("loads").eviction);
     (1..=100).for_each(|number| store(&cache, number));

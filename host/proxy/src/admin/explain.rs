@@ -7,7 +7,7 @@ use hyper::{Method, Request, body::Incoming};
 use serde_json::{Value, json};
 
 use super::entries::{described, parameter};
-use crate::{decode::Call, error::Error, pipeline::Proxy};
+use crate::{decode::Call, error::Error, looked::Looked, pipeline::Proxy};
 
 /// What is explained where nobody says.
 const DEFAULT_PATH: &str = "/v1/chat/completions";
@@ -28,14 +28,22 @@ pub(super) async fn explain(
         Some((path, query)) => (path, Some(query.to_owned())),
         None => (path.as_str(), None),
     };
-    let call = Call::read(endpoint(path)?, request, &rules.settings).await?;
-    let call = call.with_query(query);
-    let asked = call.parse().await?;
+    let budgets = &proxy.budgets;
+    let call = Call::read(endpoint(path)?, request, &rules.settings, &budgets.bodies).await?;
+    let call = Arc::new(call.with_query(query));
+    let asked = call.parse(&rules.settings, &budgets.parsed).await?;
     let Some(route) = rules.backends.route(&asked.model) else {
         return Err(Error::UnknownModel(asked.model));
     };
-    let request = call.key_request(&asked);
-    let consultation = rules.keyers.consult(request, call.scope(&asked, &route));
+    let endpoint = call.endpoint;
+    let looked = Arc::new(Looked {
+        rules,
+        call,
+        asked,
+        route,
+    });
+    let consultation = looked.beside(Looked::keyed).await?;
+    let route = &looked.route;
     let edits: Vec<_> = consultation.edits.iter().map(edit).collect();
     let mut explanation = json!({ "backend": route.to.name, "model": route.model, "edits": edits });
     match consultation.keyed {
@@ -44,8 +52,8 @@ pub(super) async fn explain(
             explanation["reason"] = reason.to_string().into();
         }
         Keyed::Cache(ticket) => {
-            let (proxy, endpoint) = (proxy.clone(), call.endpoint);
-            let scope = call.named_scope(&route);
+            let proxy = proxy.clone();
+            let scope = looked.call.named_scope(route);
             let found = move || found(&proxy, endpoint, &ticket, &scope);
             let found = tokio::task::spawn_blocking(found).await;
             let found = found.map_err(|_| Error::Abandoned)?;

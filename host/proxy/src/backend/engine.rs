@@ -10,13 +10,13 @@ use hyper::HeaderMap;
 use serde_json::json;
 
 use super::{
-    Content, FetchError, Source,
+    AnswerLimits, Content, FetchError, Source,
     frames::{Frames, Translation},
     order::{Embed, Generate},
 };
 
 /// Asks for an answer. The engine streams always; who wants the whole waits for the end.
-pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source {
+pub(super) fn generate(engine: &Engine, order: Generate, limits: &AnswerLimits) -> Source {
     let Generate {
         endpoint,
         request,
@@ -32,7 +32,7 @@ pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source
             Reply::Chat(ChatStream::new(&model, true))
         },
     };
-    let frames = Frames::of_engine(events, Translation::of(translation), limit);
+    let frames = Frames::of_engine(events, Translation::of(translation), limits.clone());
     Source {
         headers: HeaderMap::new(),
         content: Content::Stream(Box::new(frames)),
@@ -43,16 +43,18 @@ pub(super) fn generate(engine: &Engine, order: Generate, limit: usize) -> Source
 pub(super) async fn embed(
     engine: &Engine,
     order: Embed,
-    limit: usize,
+    limits: &AnswerLimits,
 ) -> Result<Source, FetchError> {
     let Embed { request, encoding } = order;
     let model = request.model.clone();
     let model = model.unwrap_or_else(|| engine.name().to_owned());
     let embeddings = engine.embed(request).await?;
     let document = openai::embeddings(&model, &embeddings, encoding);
+    let limit = limits.bytes;
     if document.len() > limit {
         return Err(FetchError::TooLarge { limit });
     }
+    limits.take(document.len())?;
     Ok(Source::document(document))
 }
 

@@ -40,9 +40,29 @@ pub(crate) enum FetchError {
         /// What went wrong.
         reason: String,
     },
+    /// The upstream took too long for the whole answer.
+    #[error("the answer of the backend {backend} was not whole after {} s", timeout.as_secs_f32())]
+    Overdue {
+        /// Its name.
+        backend: String,
+        /// How long an answer may take.
+        timeout: Duration,
+    },
     /// The answer is larger than allowed.
     #[error("the answer is larger than the limit of {limit} bytes")]
     TooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The answer's values would take more memory than allowed.
+    #[error("the answer's values would take more memory than the limit of {limit} bytes")]
+    TooDense {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Other answers take all the memory that answers may take.
+    #[error("other answers take the memory of {limit} bytes that there is for all")]
+    NoMemory {
         /// The limit, in bytes.
         limit: usize,
     },
@@ -86,10 +106,12 @@ impl FetchError {
             Self::Engine(error) if error.is_retryable() => StatusCode::SERVICE_UNAVAILABLE,
             Self::Engine(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Refused(refusal) => refusal.status,
-            Self::Unreachable { .. } | Self::BrokenOff { .. } | Self::TooLarge { .. } => {
-                StatusCode::BAD_GATEWAY
-            }
-            Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Unreachable { .. }
+            | Self::BrokenOff { .. }
+            | Self::TooLarge { .. }
+            | Self::TooDense { .. } => StatusCode::BAD_GATEWAY,
+            Self::Silent { .. } | Self::Overdue { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::NoMemory { .. } => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -103,6 +125,7 @@ impl FetchError {
                 | EngineError::Busy { retry_after },
             ) => Some(*retry_after),
             Self::Engine(error) if error.is_retryable() => Some(Duration::from_secs(1)),
+            Self::NoMemory { .. } => Some(Duration::from_secs(1)),
             _ => None,
         }
     }
@@ -143,7 +166,9 @@ impl FetchError {
             Self::Unreachable { .. } => Some("backend_unreachable"),
             Self::Silent { .. } => Some("backend_silent"),
             Self::BrokenOff { .. } => Some("answer_broke_off"),
-            Self::TooLarge { .. } => Some("answer_too_large"),
+            Self::Overdue { .. } => Some("backend_overdue"),
+            Self::TooLarge { .. } | Self::TooDense { .. } => Some("answer_too_large"),
+            Self::NoMemory { .. } => Some("too_many_requests"),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! A streamed answer on its way from a backend, in the client's wire format.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use deja_chat::{
@@ -9,7 +12,17 @@ use deja_chat::{
 };
 use serde_json::Value;
 
-use super::{FetchError, engine::EngineEvents, upstream::UpstreamBytes};
+use super::{
+    AnswerLimits, FetchError, engine::EngineEvents, limits::FRAME_BYTES, upstream::UpstreamBytes,
+};
+use crate::body::Outline;
+
+/// Bytes of a frame from which on it is counted with the memory that its values take.
+const LARGE_FRAME: usize = 4 << 10;
+
+/// Time between two comments that are passed on: a client needs no more to see that the backend
+/// lives, and each takes memory.
+const COMMENT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The frames of a streamed answer.
 pub(crate) struct Frames {
@@ -18,9 +31,11 @@ pub(crate) struct Frames {
     translation: Translation,
     /// Frames that were read and not handed out yet.
     waiting: VecDeque<Bytes>,
-    /// Bytes that may still come.
+    /// Bytes that the answer may still take.
     left: usize,
-    limit: usize,
+    limits: AnswerLimits,
+    /// When a comment was last passed on.
+    commented: Option<Instant>,
     ended: bool,
 }
 
@@ -39,26 +54,31 @@ impl ByteSource {
 }
 
 impl Frames {
-    pub(super) fn of_engine(events: EngineEvents, translation: Translation, limit: usize) -> Self {
-        Self::new(ByteSource::Engine(events), translation, limit)
+    pub(super) fn of_engine(
+        events: EngineEvents,
+        translation: Translation,
+        limits: AnswerLimits,
+    ) -> Self {
+        Self::new(ByteSource::Engine(events), translation, limits)
     }
 
     pub(super) fn of_upstream(
         bytes: UpstreamBytes,
         translation: Translation,
-        limit: usize,
+        limits: AnswerLimits,
     ) -> Self {
-        Self::new(ByteSource::Upstream(bytes), translation, limit)
+        Self::new(ByteSource::Upstream(bytes), translation, limits)
     }
 
-    fn new(bytes: ByteSource, translation: Translation, limit: usize) -> Self {
+    fn new(bytes: ByteSource, translation: Translation, limits: AnswerLimits) -> Self {
         Self {
             bytes,
-            reader: FrameReader::new(limit),
+            reader: FrameReader::new(limits.bytes),
             translation,
             waiting: VecDeque::new(),
-            left: limit,
-            limit,
+            left: limits.bytes,
+            limits,
+            commented: None,
             ended: false,
         }
     }
@@ -86,26 +106,65 @@ impl Frames {
     }
 
     async fn read_on(&mut self) -> Result<(), FetchError> {
-        let limit = self.limit;
-        let too_large = |_| FetchError::TooLarge { limit };
+        let limit = self.limits.bytes;
         let Some(bytes) = self.bytes.next().await.transpose()? else {
             self.ended = true;
             let reader = std::mem::replace(&mut self.reader, FrameReader::new(limit));
-            if let Some(rest) = reader.finish() {
-                self.waiting.extend(self.translation.of_frame(ended(&rest)));
-            }
-            return Ok(());
+            return match reader.finish() {
+                Some(rest) => self.take_in(ended(&rest)),
+                None => Ok(()),
+            };
         };
-        self.left = self
-            .left
-            .checked_sub(bytes.len())
-            .ok_or(FetchError::TooLarge { limit })?;
+        self.count(bytes.len())?;
         self.reader.push(bytes);
+        let too_large = |_| FetchError::TooLarge { limit };
         while let Some(frame) = self.reader.next_frame().map_err(too_large)? {
-            self.waiting.extend(self.translation.of_frame(frame));
+            self.take_in(frame)?;
         }
         Ok(())
     }
+
+    /// Takes in a frame, whose bytes are counted already.
+    fn take_in(&mut self, frame: Bytes) -> Result<(), FetchError> {
+        if is_comment(&frame) && !self.passes_comment(&frame) {
+            return Ok(());
+        }
+        if frame.len() >= LARGE_FRAME {
+            self.count(Outline::of(&frame).parsed_bytes - frame.len())?;
+        }
+        let is_translated = !matches!(self.translation, Translation::None);
+        for frame in self.translation.of_frame(frame) {
+            let copied = if is_translated { frame.len() } else { 0 };
+            self.count(FRAME_BYTES + copied)?;
+            self.waiting.push_back(frame);
+        }
+        Ok(())
+    }
+
+    /// Counts bytes of memory that the answer takes.
+    fn count(&mut self, bytes: usize) -> Result<(), FetchError> {
+        let limit = self.limits.bytes;
+        let left = self.left.checked_sub(bytes);
+        self.left = left.ok_or(FetchError::TooLarge { limit })?;
+        self.limits.take(bytes)
+    }
+
+    /// Whether a comment is passed on: not a blank line, and not soon after another.
+    fn passes_comment(&mut self, comment: &[u8]) -> bool {
+        let soon = self
+            .commented
+            .is_some_and(|last| last.elapsed() < COMMENT_PAUSE);
+        let passes = !soon && !comment.trim_ascii().is_empty();
+        if passes {
+            self.commented = Some(Instant::now());
+        }
+        passes
+    }
+}
+
+/// Whether a frame holds comments or blank lines alone.
+fn is_comment(frame: &[u8]) -> bool {
+    matches!(frame, [b':' | b'\r' | b'\n', ..]) && payload(frame).is_none()
 }
 
 /// From the backend's wire format to the client's.

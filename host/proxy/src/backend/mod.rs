@@ -4,13 +4,14 @@ mod engine;
 mod fault;
 mod frames;
 mod headers;
+mod limits;
 mod models;
 mod order;
 mod routes;
 mod splice;
 mod upstream;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deja_engine::Engine;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 pub(crate) use fault::{FetchError, Refusal};
 pub(crate) use frames::Frames;
+pub(crate) use limits::AnswerLimits;
 pub(crate) use models::models;
 pub(crate) use order::Order;
 pub(crate) use routes::Route;
@@ -51,23 +53,35 @@ pub(crate) enum Content {
 
 impl Backend {
     /// Asks for an answer; waits until it begins.
-    pub(crate) async fn fetch(&self, order: Order, limit: usize) -> Result<Source, FetchError> {
+    pub(crate) async fn fetch(
+        &self,
+        order: Order,
+        limits: &AnswerLimits,
+    ) -> Result<Source, FetchError> {
         match (self, order) {
             (Self::Engine(engine), Order::Generate(generate)) => {
-                Ok(engine::generate(engine, generate, limit))
+                Ok(engine::generate(engine, generate, limits))
             }
             (Self::Engine(engine), Order::Embed(embed)) => {
-                engine::embed(engine, embed, limit).await
+                engine::embed(engine, embed, limits).await
             }
             (Self::Engine(engine), Order::Count(request)) => engine::count(engine, request).await,
             (Self::Upstream(upstream), Order::Forward(forward)) => {
-                upstream.fetch(forward, limit).await
+                upstream.fetch(forward, limits).await
             }
             (_, Order::Known(document)) => Ok(Source::document(document)),
             (Self::Engine(_), Order::Forward(_))
             | (Self::Upstream(_), Order::Generate(_) | Order::Embed(_) | Order::Count(_)) => {
                 unreachable!("an order is made for its backend")
             }
+        }
+    }
+
+    /// How long an answer may take to its end, where a backend of ours does not see to that.
+    pub(crate) fn answer_timeout(&self) -> Option<Duration> {
+        match self {
+            Self::Engine(_) => None,
+            Self::Upstream(upstream) => Some(upstream.settings().answer_timeout),
         }
     }
 

@@ -10,7 +10,7 @@ use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 
 use super::{
-    Content, FetchError, Refusal, Source,
+    AnswerLimits, Content, FetchError, Refusal, Source,
     frames::{Frames, Translation},
     headers, splice,
 };
@@ -31,6 +31,8 @@ pub struct UpstreamSettings {
     pub connect_timeout: Duration,
     /// How long it may be silent.
     pub idle_timeout: Duration,
+    /// How long it may take for a whole answer.
+    pub answer_timeout: Duration,
     /// Whether `OpenAI`'s streams are asked for their token counts.
     pub stream_usage: bool,
     /// Where the client's own key goes, if `api_key` names none.
@@ -149,7 +151,11 @@ impl Upstream {
     }
 
     /// Asks, and waits until an answer begins.
-    pub(super) async fn fetch(&self, order: Forward, limit: usize) -> Result<Source, FetchError> {
+    pub(super) async fn fetch(
+        &self,
+        order: Forward,
+        limits: &AnswerLimits,
+    ) -> Result<Source, FetchError> {
         let mut url = self.url(order.endpoint.path());
         url.set_query(order.query.as_deref());
         let request = self
@@ -163,15 +169,16 @@ impl Upstream {
         let is_stream = order.streams && is_event_stream(&response);
         let mut bytes = self.bytes(response);
         if !status.is_success() {
-            let body = bytes.whole(limit).await?;
+            let body = bytes.whole(limits.bytes, Some(limits)).await?;
             return Err(self.refused(status, headers, body));
         }
         let content = if is_stream {
             let translation = Translation::of(order.translation);
-            Content::Stream(Box::new(Frames::of_upstream(bytes, translation, limit)))
+            let frames = Frames::of_upstream(bytes, translation, limits.clone());
+            Content::Stream(Box::new(frames))
         } else {
-            let document = bytes.whole(limit).await?;
-            Content::Document(self.translated(document, &order)?)
+            let document = bytes.whole(limits.bytes, Some(limits)).await?;
+            Content::Document(self.translated(document, &order, limits)?)
         };
         Ok(Source { headers, content })
     }
@@ -184,7 +191,7 @@ impl Upstream {
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status();
         let headers = headers::to_client(response.headers());
-        let body = self.bytes(response).whole(LIMIT).await?;
+        let body = self.bytes(response).whole(LIMIT, None).await?;
         if !status.is_success() {
             return Err(self.refused(status, headers, body));
         }
@@ -213,10 +220,16 @@ impl Upstream {
 
     /// A whole answer in the client's wire format: taken apart into the stream that it could have
     /// been, which is translated and put together again.
-    fn translated(&self, document: Bytes, order: &Forward) -> Result<Bytes, FetchError> {
+    fn translated(
+        &self,
+        document: Bytes,
+        order: &Forward,
+        limits: &AnswerLimits,
+    ) -> Result<Bytes, FetchError> {
         if order.translation.is_none() {
             return Ok(document);
         }
+        let _values = limits.take_values(&document)?;
         let whole: Value = serde_json::from_slice(&document)
             .map_err(|error| self.broken(format!("it is not JSON: {error}")))?;
         let mut translation = Translation::of(order.translation);
@@ -274,11 +287,19 @@ impl UpstreamBytes {
         Some(chunk.map_err(|error| failed(&self.backend, self.idle_timeout, error)))
     }
 
-    async fn whole(&mut self, limit: usize) -> Result<Bytes, FetchError> {
+    /// All bytes, up to `limit`; with `limits`, within the memory for all answers.
+    async fn whole(
+        &mut self,
+        limit: usize,
+        limits: Option<&AnswerLimits>,
+    ) -> Result<Bytes, FetchError> {
         let mut whole = BytesMut::new();
         while let Some(chunk) = self.next().await.transpose()? {
             if whole.len() + chunk.len() > limit {
                 return Err(FetchError::TooLarge { limit });
+            }
+            if let Some(limits) = limits {
+                limits.take(chunk.len())?;
             }
             whole.extend_from_slice(&chunk);
         }
@@ -336,6 +357,7 @@ pub(super) mod testing {
             api_key: None,
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
+            answer_timeout: Duration::from_secs(1),
             stream_usage: true,
             client_key: ClientKey::SameApi,
             list_models_with_client_key: false,

@@ -14,7 +14,11 @@ fn headers(sent: &Sent<'_>) -> hyper::http::request::Builder {
 fn call(uri: &str, sent: &Sent<'_>, by: PartitionBy) -> Call {
     let request = headers(sent).uri(uri).body(());
     let (head, ()) = request.expect("it is a request").into_parts();
-    Call::new(Endpoint::Messages, head, HeaderRules::default(), by)
+    Call::new(Endpoint::Messages, head, HeaderRules::default(), by, held())
+}
+
+fn held() -> Share {
+    Budget::default().share(0)
 }
 
 fn scope(uri: &str, sent: &Sent<'_>, by: PartitionBy) -> Scope {
@@ -84,7 +88,8 @@ fn a_header_can_be_ignored() {
             .body(())
             .expect("it is a request")
             .into_parts();
-        Scope::of(Call::new(Endpoint::Messages, head, rules, PartitionBy::ApiKey).scope_parts())
+        let call = Call::new(Endpoint::Messages, head, rules, PartitionBy::ApiKey, held());
+        Scope::of(call.scope_parts())
     };
     assert_eq!(scope(&[("x-run", "7")]), scope(&[]));
     assert_ne!(scope(&[("x-other", "7")]), scope(&[]));
@@ -106,4 +111,16 @@ fn what_connection_names_is_neither_keyed_nor_kept() {
     let sent = [("connection", "x-team"), ("x-team", "blue")];
     let blue = scope("/", &[("x-team", "blue")], by_team());
     assert_eq!(scope("/", &sent, by_team()), blue);
+}
+
+#[test]
+fn callers_who_show_the_same_credentials_are_one_tenant() {
+    let tenant = |by: PartitionBy, key: &str, agent: &str| {
+        call("/", &[("x-api-key", key), ("x-agent", agent)], by).tenant()
+    };
+    let ada = tenant(PartitionBy::ApiKey, "ada", "a");
+    assert!(ada.is_some());
+    assert_eq!(ada, tenant(PartitionBy::ApiKey, "ada", "b"));
+    assert_ne!(ada, tenant(PartitionBy::ApiKey, "bob", "a"));
+    assert_eq!(tenant(PartitionBy::None, "ada", "a"), None);
 }
