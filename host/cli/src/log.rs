@@ -1,13 +1,19 @@
 //! The program's log, on standard error.
 
 use std::{
+    cell::RefCell,
+    fmt,
     io::{self, BufWriter, IsTerminal, Stderr, Write, stderr},
     thread,
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt::MakeWriter};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::LevelFilter,
+    fmt::{MakeWriter, format::Writer, time::FormatTime},
+};
 
 use crate::config::{LogFormat, LogSettings};
 
@@ -64,6 +70,7 @@ fn init(format: LogFormat, writer: impl for<'a> MakeWriter<'a> + Send + Sync + '
     let log = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(writer)
+        .with_timer(Clock)
         .with_target(false);
     match format {
         LogFormat::Human => log.with_ansi(stderr().is_terminal()).init(),
@@ -84,5 +91,48 @@ impl Write for Pieces {
         self.0.flush()?;
         thread::sleep(PAUSE);
         Ok(())
+    }
+}
+
+/// Writes the time in UTC as RFC 3339 has it, with microseconds.
+struct Clock;
+
+thread_local! {
+    /// A second since 1970, and its text: each thread writes most lines in the same one.
+    static SECOND: RefCell<(u64, String)> = RefCell::default();
+}
+
+impl FormatTime for Clock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let now = SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        SECOND.with_borrow_mut(|(second, text)| {
+            if text.is_empty() || *second != since.as_secs() {
+                *second = since.as_secs();
+                *text = humantime::format_rfc3339_seconds(now).to_string();
+                text.pop();
+            }
+            writer.write_str(text)
+        })?;
+        write!(writer, ".{:06}Z", since.subsec_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_the_time_with_microseconds() {
+        let before = SystemTime::now();
+        for _ in 0..2 {
+            let mut text = String::new();
+            let written = Clock.format_time(&mut Writer::new(&mut text));
+            written.expect("memory takes it");
+            assert_eq!(text.len(), "2026-01-01T00:00:00.000000Z".len(), "{text}");
+            let time = humantime::parse_rfc3339(&text).expect("it is a time");
+            let late = time.duration_since(before - Duration::from_micros(1));
+            assert!(late.is_ok(), "{text}");
+        }
     }
 }
