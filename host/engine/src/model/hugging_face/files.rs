@@ -45,7 +45,7 @@ pub(super) fn length(path: &Path) -> Result<u64, EngineError> {
 }
 
 /// Whether a safetensors file has a sound header and all the data that it tells of.
-pub(super) fn check_safetensors(path: &Path) -> Result<(), EngineError> {
+pub(crate) fn check_safetensors(path: &Path) -> Result<(), EngineError> {
     let mut file = File::open(path).map_err(|error| match error.kind() {
         ErrorKind::NotFound => broken(path, "it is missing"),
         _ => broken(path, error.to_string()),
@@ -70,7 +70,8 @@ pub(super) fn check_safetensors(path: &Path) -> Result<(), EngineError> {
     }
     let metadata: Metadata = serde_json::from_slice(&header)
         .map_err(|error| broken(path, format!("its header is damaged: {error}")))?;
-    let expected = 8 + header_length + metadata.data_len() as u64;
+    let expected = (metadata.data_len() as u64).checked_add(8 + header_length);
+    let expected = expected.ok_or_else(|| broken(path, "the lengths in its header overflow"))?;
     if expected != length {
         return Err(broken(
             path,
@@ -84,5 +85,23 @@ fn broken(path: &Path, reason: impl Into<String>) -> EngineError {
     EngineError::ModelBroken {
         path: path.to_owned(),
         reason: reason.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_whose_lengths_overflow_is_refused() {
+        let length = u64::MAX;
+        let header = format!(
+            r#"{{"t": {{"dtype": "U8", "shape": [{length}], "data_offsets": [0, {length}]}}}}"#
+        );
+        let prefix = (header.len() as u64).to_le_bytes();
+        let file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        std::fs::write(file.path(), [&prefix, header.as_bytes()].concat()).expect("writes");
+        let error = check_safetensors(file.path()).expect_err("it is refused");
+        assert!(error.to_string().contains("overflow"), "{error}");
     }
 }
