@@ -23,6 +23,10 @@ use crate::{
 
 const NAME: &str = "chat";
 
+/// The most instructions that a template may run: a hundred times what a long conversation takes,
+/// and less than a second.
+const MAX_INSTRUCTIONS: u64 = 10_000_000;
+
 /// The texts of tokens that templates name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SpecialTokens {
@@ -51,6 +55,7 @@ impl ChatTemplate {
         environment.set_syntax(syntax.map_err(unreadable)?);
         environment
             .set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        environment.set_fuel(Some(MAX_INSTRUCTIONS));
         python::prepare(&mut environment);
         for (name, token) in [("bos_token", &special.begin), ("eos_token", &special.end)] {
             if let Some(token) = token {
@@ -126,6 +131,7 @@ fn tools(tools: &[Tool]) -> serde_json::Value {
 fn reason(error: &Error) -> String {
     match (error.kind(), error.detail()) {
         (ErrorKind::InvalidOperation, Some(detail)) => detail.to_owned(),
+        (ErrorKind::OutOfFuel, _) => format!("it takes more than {MAX_INSTRUCTIONS} instructions"),
         _ => error.to_string(),
     }
 }

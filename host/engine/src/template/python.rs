@@ -9,6 +9,9 @@ use minijinja::{
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
+/// The widest indentation of JSON, in spaces.
+const MAX_INDENT: usize = 64;
+
 /// Gives an environment the functions and filters that `transformers` gives it, and Python's way to
 /// write values.
 pub(super) fn prepare(environment: &mut Environment<'_>) {
@@ -71,6 +74,10 @@ fn to_string(value: Value) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "the form of a filter")]
 fn to_json(value: &Value, options: Kwargs) -> Result<String, Error> {
     let indent: Option<usize> = options.get("indent")?;
+    if indent.is_some_and(|width| width > MAX_INDENT) {
+        let reason = format!("JSON is indented by {MAX_INDENT} spaces at most");
+        return Err(Error::new(ErrorKind::InvalidOperation, reason));
+    }
     let mut json = Vec::new();
     let written = match indent {
         Some(width) => {

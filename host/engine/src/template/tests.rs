@@ -239,3 +239,23 @@ fn tools_that_must_not_be_called_are_not_offered() {
     let text = template(source).render(&unwanted).expect("renders");
     assert!(!text.contains("<tools>"), "{text}");
 }
+
+#[test]
+fn a_template_without_an_end_is_refused() {
+    let nested = "{% for a in range(100000) %}".repeat(3) + &"{% endfor %}".repeat(3);
+    let doubling = "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}";
+    for endless in [nested.as_str(), doubling] {
+        let error = render(endless, &[]).expect_err("it is refused");
+        assert!(matches!(error, EngineError::Template { .. }), "{error}");
+    }
+    let error = render(&nested, &[]).expect_err("it is refused").to_string();
+    assert!(error.contains("10000000 instructions"), "{error}");
+}
+
+#[test]
+fn json_is_not_indented_without_a_limit() {
+    let rendered = |width: &str| render(&format!("{{{{ [1]|tojson(indent={width}) }}}}"), &[]);
+    assert_eq!(rendered("2").as_deref(), Ok("[\n  1\n]"));
+    assert!(rendered("65").is_err());
+    assert!(rendered("9223372036854775807").is_err());
+}
