@@ -11,6 +11,8 @@ mod embedder;
 mod engine;
 mod error;
 mod evaluate;
+#[doc(hidden)]
+pub mod fuzzing;
 mod generate;
 mod language_model;
 mod model;

@@ -191,7 +191,7 @@ impl Call {
         Ok(call)
     }
 
-    fn new(
+    pub(crate) fn new(
         endpoint: Endpoint,
         head: Parts,
         rules: HeaderRules,
@@ -254,7 +254,12 @@ impl Call {
         self.asked(raw, outline, Some(share))
     }
 
-    fn asked(&self, raw: Bytes, outline: Outline, share: Option<Share>) -> Result<Asked, Error> {
+    pub(crate) fn asked(
+        &self,
+        raw: Bytes,
+        outline: Outline,
+        share: Option<Share>,
+    ) -> Result<Asked, Error> {
         let parsed = serde_json::from_slice(&raw);
         let Unambiguous(value) = parsed.map_err(Error::BadJson)?;
         let body = ParsedBody::new(value, share);

@@ -18,6 +18,8 @@ mod directives;
 mod error;
 mod exchange;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod health;
 mod looked;
 mod metrics;

@@ -29,6 +29,13 @@ pub(crate) fn guests() -> Command {
     cargo
 }
 
+/// Cargo for the workspace of the fuzz targets.
+pub(crate) fn fuzz() -> Command {
+    let mut cargo = Command::new(program());
+    cargo.current_dir(paths::fuzz());
+    cargo
+}
+
 /// The binary of this name among what was built.
 pub(crate) fn binary(artifacts: &[Artifact], name: &str) -> Result<PathBuf> {
     let mut named = artifacts.iter().filter(|artifact| artifact.name == name);

@@ -11,6 +11,7 @@ mod bindings;
 mod blas;
 mod cargo;
 mod debian;
+mod fuzz;
 mod mlx;
 mod model;
 mod paths;
@@ -24,6 +25,7 @@ mod shell;
 mod soak;
 mod stamp;
 mod test;
+mod tools;
 mod wasm;
 
 use std::ffi::OsString;
@@ -100,6 +102,23 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<OsString>,
     },
+    /// Look for inputs that break what `tests/fuzz` promises
+    ///
+    /// Builds with the nightly toolchain, and installs `cargo-fuzz` in `.deja/` where it is missing.
+    /// New inputs are kept in `tests/fuzz/target/corpus/`, and those that break a target are left in
+    /// `tests/fuzz/artifacts/`; both are ignored by git. Fails at the first target that breaks.
+    Fuzz {
+        /// What to fuzz; every target in turn when none is named
+        targets: Vec<fuzz::Target>,
+
+        /// How long each target runs, such as `30s`
+        #[arg(long, default_value = "10min", value_parser = humantime::parse_duration)]
+        time: std::time::Duration,
+
+        /// Passed on to each target's libFuzzer, such as `-- -max_len=256`
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
     /// Write Rust's view of mlx-c; `setup` calls this
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -128,6 +147,11 @@ fn run(options: Options) -> Result<()> {
         Command::Serve { arguments } => serve::run(choice, &arguments),
         Command::Bench { benches, arguments } => bench::run(choice, &benches, &arguments),
         Command::Soak { arguments } => soak::run(choice, &arguments),
+        Command::Fuzz {
+            targets,
+            time,
+            arguments,
+        } => fuzz::run(choice, &targets, time, &arguments),
         Command::Test { steps, arguments } => test::run(choice, &steps, &arguments),
         #[cfg(target_os = "linux")]
         Command::Bindings {

@@ -25,6 +25,11 @@ pub(crate) fn plugins() -> PathBuf {
     root().join("plugins")
 }
 
+/// The workspace of the fuzz targets.
+pub(crate) fn fuzz() -> PathBuf {
+    root().join("tests/fuzz")
+}
+
 /// The finished components.
 pub(crate) fn components() -> PathBuf {
     plugins().join("dist")

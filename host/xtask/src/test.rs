@@ -15,7 +15,7 @@ use crate::{cargo, paths, plugins, python, setup, shell};
 /// A part of the checks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Step {
-    /// rustfmt over both workspaces
+    /// rustfmt over all workspaces
     Format,
     /// clippy over both workspaces, where a warning is an error
     Lint,
@@ -62,7 +62,7 @@ impl Step {
 }
 
 fn format() -> Result<()> {
-    for mut cargo in [cargo::host(), cargo::guests()] {
+    for mut cargo in [cargo::host(), cargo::guests(), cargo::fuzz()] {
         shell::pass_through(cargo.args(["fmt", "--all", "--check"]))?;
     }
     Ok(())

@@ -19,7 +19,8 @@ use crate::{
     tokenizer::Tokenizer,
 };
 use config::{OneOrMore, RawConfig};
-use files::{check_safetensors, json, json_if_there, length, text_if_there};
+pub(crate) use files::check_safetensors;
+use files::{json, json_if_there, length, text_if_there};
 
 /// Reads what `config.json` and the sizes of the safetensors tell.
 pub(super) fn outline(folder: &Path) -> Result<Outline, EngineError> {

@@ -17,6 +17,7 @@ use std::{collections::HashSet, path::Path};
 
 pub(crate) use config::Config;
 use device::DeviceKind;
+pub(crate) use hugging_face::check_safetensors;
 pub(crate) use kv_cache::{KvCache, Part};
 pub(crate) use transformer::Transformer;
 use weights::Weights;

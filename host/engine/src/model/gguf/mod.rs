@@ -23,6 +23,18 @@ pub(super) fn outline(path: &Path) -> Result<Outline, EngineError> {
     })
 }
 
+/// Reads all that [`load`] reads without MLX.
+pub(crate) fn read_without_weights(path: &Path) -> Result<(), EngineError> {
+    let metadata = Metadata::read(path)?;
+    let architecture = Architecture::read(&metadata)?;
+    config::read(&metadata, architecture, None, false)?;
+    pooling(&metadata)?;
+    let vocabulary = tokenizer::Vocabulary::read(&metadata)?;
+    template(&metadata, &vocabulary)?;
+    vocabulary.tokenizer(&metadata)?;
+    Ok(())
+}
+
 /// Loads a `.gguf` file.
 pub(super) fn load(path: &Path) -> Result<Loaded, EngineError> {
     let metadata = Metadata::read(path)?;
@@ -38,16 +50,21 @@ pub(super) fn load(path: &Path) -> Result<Loaded, EngineError> {
     let vocabulary = tokenizer::Vocabulary::read(&metadata)?;
     Ok(Loaded {
         weights: Weights::new(tensors, path.to_owned(), DeviceKind::current()),
-        template: ChatTemplate::new(
-            metadata.text("tokenizer.chat_template")?,
-            &vocabulary.special_tokens(),
-        )
-        .map_err(|reason| metadata.unsupported(reason))?,
+        template: template(&metadata, &vocabulary)?,
         end_tokens: vocabulary.end_tokens(),
         pooling: pooling(&metadata)?,
         tokenizer: vocabulary.tokenizer(&metadata)?,
         config,
     })
+}
+
+fn template(
+    metadata: &Metadata,
+    vocabulary: &tokenizer::Vocabulary,
+) -> Result<ChatTemplate, EngineError> {
+    let source = metadata.text("tokenizer.chat_template")?;
+    ChatTemplate::new(source, &vocabulary.special_tokens())
+        .map_err(|reason| metadata.unsupported(reason))
 }
 
 /// The pooling that the file names by its number in llama.cpp; the mean where it names none.

@@ -1,0 +1,8 @@
+//! Streams of `OpenAI`'s API: see [`deja_fuzz::sse`].
+
+#![no_main]
+
+use deja_chat::Endpoint;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| deja_fuzz::sse::check(Endpoint::ChatCompletions, data));
