@@ -105,7 +105,7 @@ pub(crate) fn with_product(command: &str, arguments: &[&str]) -> Result<Command>
 pub(crate) fn build() -> Result<Vec<Artifact>> {
     let mut build = cargo::host();
     build.arg("build").args(OTHERS).args(["--bins", "--tests"]);
-    deja_component::build(&mut build)
+    Ok(deja_component::build(&mut build)?)
 }
 
 /// The variables that tell tests and benchmarks where to find the server and what it takes.
