@@ -17,27 +17,44 @@ use crate::{Headers, Key, digest::Digest, headers::HeaderRead};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RawDigest([u8; 32]);
 
-/// Makes a [`RawDigest`] while the body comes in.
-pub struct RawHasher(blake3::Hasher);
+/// Makes a [`RawDigest`] while the body comes in. What is hashed is the scope's parts, each behind
+/// its length, then the body, its length and the number of parts: read from its end, that is one
+/// request only.
+pub struct RawHasher {
+    hasher: blake3::Hasher,
+    parts: u64,
+    body_bytes: u64,
+}
 
 impl RawHasher {
     /// For a body in this scope.
     #[must_use]
     pub fn new<'a>(scope: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut digest = Digest::new();
-        scope.into_iter().for_each(|part| digest.add(part));
-        Self(digest.into_hasher())
+        let mut parts = 0;
+        for part in scope {
+            digest.add(part);
+            parts += 1;
+        }
+        Self {
+            hasher: digest.into_hasher(),
+            parts,
+            body_bytes: 0,
+        }
     }
 
     /// Takes the next piece of the body.
     pub fn update(&mut self, piece: &[u8]) {
-        self.0.update(piece);
+        self.hasher.update(piece);
+        self.body_bytes += piece.len() as u64;
     }
 
     /// The digest, once the body is whole.
     #[must_use]
-    pub fn finish(self) -> RawDigest {
-        RawDigest(self.0.finalize().into())
+    pub fn finish(mut self) -> RawDigest {
+        self.hasher.update(&self.body_bytes.to_le_bytes());
+        self.hasher.update(&self.parts.to_le_bytes());
+        RawDigest(self.hasher.finalize().into())
     }
 }
 
@@ -98,6 +115,8 @@ impl Memo {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::{NoHeaders, testing::key};
 
@@ -149,5 +168,47 @@ mod tests {
         let memo = Memo::new(0);
         memo.remember(digest(&[], &[]), RECALLED(), Vec::new());
         assert_eq!(memo.recall(&digest(&[], &[]), &NoHeaders), None);
+    }
+    /// The bytes of parts and a body in a row, cut at these places, and the rest as the body.
+    fn cut(bytes: &[u8], places: &[usize]) -> (Vec<Vec<u8>>, Vec<u8>) {
+        let mut places: Vec<_> = places
+            .iter()
+            .map(|place| place % (bytes.len() + 1))
+            .collect();
+        places.sort_unstable();
+        let mut done = 0;
+        let mut parts = Vec::new();
+        for place in places {
+            parts.push(bytes[done..place].to_vec());
+            done = place;
+        }
+        (parts, bytes[done..].to_vec())
+    }
+
+    fn digest_of((parts, body): &(Vec<Vec<u8>>, Vec<u8>)) -> RawDigest {
+        let mut hasher = RawHasher::new(parts.iter().map(Vec::as_slice));
+        hasher.update(body);
+        hasher.finish()
+    }
+
+    #[test]
+    fn a_body_is_never_taken_for_a_part() {
+        let mut body = 3_u64.to_le_bytes().to_vec();
+        body.extend(b"ada");
+        let as_body = (vec![b"x".to_vec()], body);
+        let as_part = (vec![b"x".to_vec(), b"ada".to_vec()], Vec::new());
+        assert_ne!(digest_of(&as_body), digest_of(&as_part));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_that_move_from_part_to_part_make_another_digest(
+            bytes in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), any::<u8>()], 0..40),
+            one in prop::collection::vec(any::<usize>(), 0..5),
+            other in prop::collection::vec(any::<usize>(), 0..5),
+        ) {
+            let (one, other) = (cut(&bytes, &one), cut(&bytes, &other));
+            prop_assert_eq!(digest_of(&one) == digest_of(&other), one == other);
+        }
     }
 }
