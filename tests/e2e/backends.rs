@@ -330,3 +330,29 @@ async fn a_health_check_asks_no_upstream() {
     assert_eq!(deja.get("/health").await.status(), 200);
     assert_eq!(server.count(), 0);
 }
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_not_asked_for_this_machine() {
+    let (proxy, upstream) = (saying(API, "the proxy").await, saying(API, "itself").await);
+    let setup = Setup::new(&upstream.backend(API)).env("HTTP_PROXY", proxy.url());
+    let deja = setup.start().await;
+    assert_eq!(deja.answer(API, "Who are you?").await.1, "itself");
+    assert!(proxy.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_proxy_of_the_environment_is_asked_for_others_but_those_excepted() {
+    let proxy = saying(API, "the proxy").await;
+    let settings = API.backend("http://upstream.invalid");
+    let through = Setup::new(&settings).env("HTTP_PROXY", proxy.url());
+    let deja = through.start().await;
+    assert_eq!(deja.answer(API, "Who are you?").await.1, "the proxy");
+    let asked = proxy.asked().len();
+    let past = Setup::new(&settings)
+        .env("HTTP_PROXY", proxy.url())
+        .env("NO_PROXY", "upstream.invalid");
+    let deja = past.start().await;
+    let reply = deja.send(API, &API.question("Who are you?")).await;
+    assert!(reply.status().is_server_error(), "{}", reply.status());
+    assert_eq!(proxy.asked().len(), asked);
+}

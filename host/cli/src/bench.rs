@@ -10,13 +10,10 @@ use clap::{Args, ValueEnum};
 use deja_lab::bench::{
     self, Address, LoadReport, Pace, Report, Settings, Shape, Steady, System, Target,
 };
-use deja_proxy::Api;
+use deja_proxy::{Api, Url};
 use deja_trace::{ReadOptions, Trace};
 use indicatif::{ProgressBar, ProgressStyle};
-use reqwest::{
-    Client,
-    header::{HeaderMap, HeaderName, HeaderValue},
-};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -225,17 +222,20 @@ fn print(
 }
 
 async fn targets(arguments: &Arguments) -> anyhow::Result<Vec<Target>> {
-    let client = deja_proxy::client_builder()
-        .timeout(arguments.timeout)
-        .build()?;
-    let mut targets = vec![target(arguments, &client, &arguments.url).await?];
+    let mut targets = vec![target(arguments, &arguments.url).await?];
     if let Some(url) = &arguments.compare {
-        targets.push(target(arguments, &client, url).await?);
+        targets.push(target(arguments, url).await?);
     }
     Ok(targets)
 }
 
-async fn target(arguments: &Arguments, client: &Client, url: &str) -> anyhow::Result<Target> {
+async fn target(arguments: &Arguments, url: &str) -> anyhow::Result<Target> {
+    let server: Url = url
+        .parse()
+        .with_context(|| format!("no server answers at {url}"))?;
+    let client = deja_proxy::client_builder(&server)
+        .timeout(arguments.timeout)
+        .build()?;
     let recorded = || arguments.trace.as_ref().map(|_| RECORDED_MODEL.to_owned());
     let address = Address {
         url: url.to_owned(),
@@ -244,7 +244,7 @@ async fn target(arguments: &Arguments, client: &Client, url: &str) -> anyhow::Re
         api_key: std::env::var(&arguments.api_key_env).ok(),
         headers: headers(&arguments.headers)?,
     };
-    Ok(Target::find(client.clone(), address).await?)
+    Ok(Target::find(client, address).await?)
 }
 
 fn headers(headers: &[String]) -> anyhow::Result<HeaderMap> {

@@ -69,7 +69,7 @@ async fn ask(arguments: &Arguments, path: &str, body: Vec<u8>) -> anyhow::Result
     let url = format!("{}/admin/explain", arguments.url.trim_end_matches('/'));
     let mut url: deja_proxy::Url = url.parse().with_context(|| format!("{url} is no URL"))?;
     url.query_pairs_mut().append_pair("path", path);
-    let client = deja_proxy::client_builder().build()?;
+    let client = deja_proxy::client_builder(&url).build()?;
     let mut request = client.post(url).body(body);
     for header in &arguments.headers {
         let (name, value) = header

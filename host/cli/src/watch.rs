@@ -5,11 +5,13 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::Args;
 use deja_lab::{
     live::{Live, LiveError},
     watch::{self, Board, Poll},
 };
+use deja_proxy::Url;
 use reqwest::Client;
 use serde_json::json;
 
@@ -45,8 +47,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn show(arguments: &Arguments) -> anyhow::Result<()> {
-    let client = deja_proxy::client_builder().timeout(PATIENCE).build()?;
     let url = arguments.url.trim_end_matches('/');
+    let server: Url = url
+        .parse()
+        .with_context(|| format!("no server answers at {url}"))?;
+    let client = deja_proxy::client_builder(&server)
+        .timeout(PATIENCE)
+        .build()?;
     if arguments.once {
         let live = Live::read(&client, url).await?;
         let text = if arguments.json {

@@ -27,9 +27,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 async fn health(url: &str) -> anyhow::Result<Value> {
-    let client = deja_proxy::client_builder().build()?;
+    let health = format!("{}/health", url.trim_end_matches('/'));
+    let health: deja_proxy::Url = health
+        .parse()
+        .with_context(|| format!("no server answers at {url}"))?;
+    let client = deja_proxy::client_builder(&health).build()?;
     let reply = client
-        .get(format!("{}/health", url.trim_end_matches('/')))
+        .get(health)
         .send()
         .await
         .with_context(|| format!("no server answers at {url}"))?;

@@ -98,7 +98,7 @@ impl Upstream {
     /// # Errors
     /// The system has no certificates to check others with.
     pub fn new(settings: UpstreamSettings) -> Result<Self, UpstreamError> {
-        let client = client_builder()
+        let client = client_builder(&settings.url)
             .connect_timeout(settings.connect_timeout)
             .read_timeout(settings.idle_timeout)
             .redirect(redirect::Policy::none())
