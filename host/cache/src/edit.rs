@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use serde_json::Value;
 
-use crate::{Change, Edit, patch::Patch};
+use crate::{Change, Edit, Held, patch::Patch};
 
 /// The field that no keyer may touch: answers of different models never meet.
 const MODEL: &str = "model";
@@ -47,6 +47,14 @@ pub enum EditProblem {
         start: u32,
         /// Byte after the last.
         end: u32,
+    },
+    /// The edits so far leave too little of the request.
+    #[error("the edit of `{pointer}` goes below the floor: {held}")]
+    BelowFloor {
+        /// What the edit changes.
+        pointer: String,
+        /// The part that is not kept.
+        held: Held,
     },
     /// Two edits change the same thing.
     #[error("the edit of `{0}` overlaps with another")]
@@ -198,7 +206,8 @@ impl<'a> Placed<'a> {
     }
 }
 
-fn pointer_of(change: &Change) -> &str {
+/// Returns the place that a change is made at.
+pub(crate) fn pointer_of(change: &Change) -> &str {
     match change {
         Change::Remove { pointer }
         | Change::Replace { pointer, .. }

@@ -6,11 +6,13 @@
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::{
-    Decision, Edit, EditError, KeyRequest, Keyer, PolicyError, Recipe, canonical,
+    Decision, Edit, EditError, EditProblem, Floor, Held, KeyRequest, Keyer, PolicyError, Recipe,
+    canonical,
     digest::Digest,
-    edit,
+    edit, floor,
     headers::{HeaderRead, WatchedHeaders},
     patch::Patch,
 };
@@ -136,6 +138,17 @@ impl KeyerChain {
         Self { keyers }
     }
 
+    /// Returns `Open` if the floor is open for any of the keyers.
+    #[must_use]
+    pub fn floor(&self) -> Floor {
+        let mut keyers = self.keyers.iter();
+        if keyers.any(|keyer| keyer.floor() == Floor::Open) {
+            Floor::Open
+        } else {
+            Floor::Held
+        }
+    }
+
     /// Asks the keyers about a request. Its key, if it gets one, is one of this scope.
     #[must_use]
     pub fn consult(&self, request: KeyRequest, scope: Scope) -> Consultation {
@@ -164,6 +177,11 @@ impl KeyerChain {
 /// A request on its way through the chain.
 struct Draft {
     request: KeyRequest,
+    /// The body of which the floor holds what stands in it: the one that came, or as the last
+    /// keyer left it whose floor is open.
+    held: Arc<Value>,
+    /// Whether the last keyer's floor is open.
+    is_open: bool,
     /// What the last keyer's edits make of the body.
     patch: Patch,
     edits: Vec<(String, Edit)>,
@@ -176,6 +194,8 @@ struct Draft {
 impl Draft {
     fn new(request: KeyRequest) -> Self {
         Self {
+            held: request.body.clone(),
+            is_open: false,
             request,
             patch: Patch::default(),
             edits: Vec::new(),
@@ -205,10 +225,15 @@ impl Draft {
             self.request.body = Arc::new(patch.applied(&self.request.body));
             self.request.text = None;
         }
+        if std::mem::take(&mut self.is_open) {
+            self.held = self.request.body.clone();
+        }
     }
 
     fn follow(&mut self, keyer: &dyn Keyer, recipe: Recipe) -> Result<(), BypassReason> {
-        self.patch = edit::patch(&self.request.body, &recipe.edits)
+        self.is_open = keyer.floor() == Floor::Open;
+        self.patch = self
+            .checked(&recipe.edits)
             .inspect_err(|error| keyer.note_useless(&error.to_string()))?;
         let edits = recipe.edits.into_iter();
         self.edits
@@ -220,6 +245,44 @@ impl Draft {
             .min();
         self.tags.extend(recipe.tags);
         Ok(())
+    }
+
+    /// Returns the patch that makes these edits.
+    ///
+    /// # Errors
+    /// Names an edit that cannot be made, or the one that goes below the floor.
+    fn checked(&self, edits: &[Edit]) -> Result<Patch, EditError> {
+        let patch = edit::patch(&self.request.body, edits)?;
+        if edits.is_empty() {
+            return Ok(patch);
+        }
+        match self.broken(&patch) {
+            Some(held) if !self.is_open => Err(self.below_floor(edits, held)?),
+            _ => Ok(patch),
+        }
+    }
+
+    fn broken(&self, patch: &Patch) -> Option<Held> {
+        floor::broken(self.request.endpoint, &self.held, &self.request.body, patch)
+    }
+
+    /// Returns the error for the edit with which the floor is broken: without it and those after it
+    /// the floor holds. It is found by halves, as there can be many edits.
+    fn below_floor(&self, edits: &[Edit], mut held: Held) -> Result<EditError, EditError> {
+        let (mut good, mut bad) = (0, edits.len());
+        while bad - good > 1 {
+            let middle = good + (bad - good) / 2;
+            match self.broken(&edit::patch(&self.request.body, &edits[..middle])?) {
+                Some(broken) => (bad, held) = (middle, broken),
+                None => good = middle,
+            }
+        }
+        let culprit = &edits[bad.saturating_sub(1)];
+        let pointer = edit::pointer_of(&culprit.change).to_owned();
+        Ok(EditError {
+            rule: culprit.rule.clone(),
+            problem: EditProblem::BelowFloor { pointer, held },
+        })
     }
 
     fn finish(self, chain: &KeyerChain, scope: Scope) -> Ticket {

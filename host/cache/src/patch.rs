@@ -20,7 +20,8 @@ pub(crate) enum Patch {
     Items(HashMap<usize, Patch>),
 }
 
-static KEPT: Patch = Patch::Kept;
+/// No change.
+pub(crate) static KEPT: Patch = Patch::Kept;
 
 impl Patch {
     pub(crate) fn is_kept(&self) -> bool {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use deja_chat::{Endpoint, Role, Text};
 use serde_json::Value;
 
-use crate::Headers;
+use crate::{Floor, Headers};
 
 /// Why a policy gave no answer. Whoever asked falls back to a choice of its own.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -56,6 +56,11 @@ pub trait Keyer: Send + Sync {
     /// What the policy is: name, version, code and configuration. Two keyers with the same identity
     /// decide alike, so their keys may meet.
     fn identity(&self) -> &str;
+
+    /// Returns whether the host checks what its edits leave of a request.
+    fn floor(&self) -> Floor {
+        Floor::Held
+    }
 
     /// Decides about one request.
     fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError>;

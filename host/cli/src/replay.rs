@@ -5,7 +5,7 @@ use std::{io::IsTerminal as _, path::PathBuf, str::FromStr, time::Duration};
 use anyhow::Context;
 use bytesize::ByteSize;
 use clap::Args;
-use deja_cache::Capacity;
+use deja_cache::{Capacity, Floor};
 use deja_lab::replay::{Plan, Progress, Warmup, replay, table, write_results};
 use deja_policy::{Limits, PluginChoice, PluginLibrary};
 use deja_trace::{Columns, ReadOptions};
@@ -22,6 +22,9 @@ pub(crate) struct Arguments {
     /// `NAME={"x": 1}`; `a+b` is a chain of two. `exact` if not given.
     #[arg(long, value_name = "NAME,…")]
     keyer: Vec<Choices>,
+    /// Lifts the floor for all of these keyers, as `floor = "open"` does in the configuration.
+    #[arg(long)]
+    open_floor: bool,
     /// Eviction policies to compare, in the same way; `host` is the host's own order. The bounds
     /// `belady` and `infinite` are always beside them.
     #[arg(long, value_name = "NAME,…", default_value = "lru,sieve,s3-fifo,gdsf")]
@@ -143,6 +146,12 @@ fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
             .flat_map(|choices| choices.0.clone())
             .collect()
     };
+    let mut keyers: Vec<Vec<PluginChoice>> = chains(&arguments.keyer);
+    if arguments.open_floor {
+        for keyer in keyers.iter_mut().flatten() {
+            keyer.floor = Floor::Open;
+        }
+    }
     let evictions: Vec<Vec<PluginChoice>> = chains(&arguments.eviction);
     anyhow::ensure!(
         evictions.iter().all(|chain| chain.len() == 1),
@@ -154,7 +163,7 @@ fn plan(arguments: &Arguments) -> anyhow::Result<Plan> {
             columns: arguments.columns.clone(),
             ..ReadOptions::default()
         },
-        keyers: chains(&arguments.keyer),
+        keyers,
         evictions: evictions.into_iter().flatten().collect(),
         capacities: capacities(&arguments.entries, &arguments.bytes),
         ttl: arguments.ttl,

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use deja_cache::{Eviction, Keyer, Stats};
+use deja_cache::{Eviction, Floor, Keyer, Stats};
 use parking_lot::Mutex;
 
 use crate::error::{PluginError, chain};
@@ -72,6 +72,10 @@ impl PluginHost {
         for choice in &settings.keyers {
             let artifact = self.find(PluginKind::Keyer, choice)?;
             let keyer = self.candidate(choice, &artifact).keyer()?;
+            if choice.floor == Floor::Open {
+                let plugin = &choice.name;
+                tracing::warn!(%plugin, floor = "open", "this keyer may leave out anything of a request");
+            }
             keyers.push(Arc::clone(&keyer.policy) as _);
             slots.push(Slot::new(choice, keyer.about, Some(keyer.policy)));
         }
@@ -106,10 +110,7 @@ impl PluginHost {
     #[must_use]
     pub fn status(&self) -> Vec<PluginStatus> {
         let slots = self.slots.lock();
-        slots
-            .iter()
-            .map(|slot| slot.about.status(slot.rejected.clone()))
-            .collect()
+        slots.iter().map(Slot::status).collect()
     }
 
     fn find(&self, kind: PluginKind, choice: &PluginChoice) -> Result<Artifact, PluginError> {
@@ -219,6 +220,14 @@ impl PluginHost {
 }
 
 impl Slot {
+    fn status(&self) -> PluginStatus {
+        let floor = self.choice.floor;
+        PluginStatus {
+            floor: (floor == Floor::Open).then(|| floor.name()),
+            ..self.about.status(self.rejected.clone())
+        }
+    }
+
     fn new(choice: &PluginChoice, about: Arc<About>, keyer: Option<Arc<WasmKeyer>>) -> Self {
         Self {
             choice: choice.clone(),

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use deja_cache::{Capacity, PolicyError};
+use deja_cache::{Capacity, Floor, PolicyError};
 use serde_json::Value;
 use wasmtime::component::Component;
 
@@ -79,7 +79,7 @@ impl Inspector {
         let specimen = self.read(file, config)?;
         match specimen.kind {
             PluginKind::Keyer => self.examine(specimen, |blueprint, about| {
-                self_test::keyer(&WasmKeyer::new(blueprint, about))
+                self_test::keyer(&WasmKeyer::new(blueprint, about, Floor::Held))
             }),
             PluginKind::Eviction => self.examine(specimen, |blueprint, about| {
                 let stateful = Stateful::new(blueprint, about, CAPACITY);

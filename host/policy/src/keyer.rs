@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deja_cache::{Decision, KeyRequest, Keyer, PolicyError};
+use deja_cache::{Decision, Floor, KeyRequest, Keyer, PolicyError};
 use parking_lot::Mutex;
 
 use crate::blueprint::{Blueprint, Instance};
@@ -18,6 +18,7 @@ pub(crate) struct WasmKeyer {
     blueprint: Blueprint<GuestIndices>,
     about: Arc<About>,
     identity: String,
+    floor: Floor,
     idle: Mutex<Vec<Warm>>,
 }
 
@@ -30,12 +31,17 @@ struct Warm {
 }
 
 impl WasmKeyer {
-    pub(crate) fn new(blueprint: Blueprint<GuestIndices>, about: Arc<About>) -> Self {
-        let identity = format!("{} {}", about.identity(), blueprint.config());
+    pub(crate) fn new(blueprint: Blueprint<GuestIndices>, about: Arc<About>, floor: Floor) -> Self {
+        let mut identity = format!("{} {}", about.identity(), blueprint.config());
+        if floor == Floor::Open {
+            // What was stored under an open floor is not found once it holds.
+            identity.push_str(" floor=open");
+        }
         Self {
             blueprint,
             about,
             identity,
+            floor,
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -68,6 +74,10 @@ impl Keyer for WasmKeyer {
 
     fn identity(&self) -> &str {
         &self.identity
+    }
+
+    fn floor(&self) -> Floor {
+        self.floor
     }
 
     fn decide(&self, request: &KeyRequest) -> Result<Decision, PolicyError> {

@@ -79,9 +79,11 @@ impl PluginLibrary {
         }
         let name = path.file_stem().unwrap_or_default().to_string_lossy();
         let artifact = source::read(kind, &name, path, limit)?;
-        let config = choice.config.clone();
-        let name = name.into_owned();
-        Ok((PluginChoice { name, config }, artifact))
+        let choice = PluginChoice {
+            name: name.into_owned(),
+            ..choice.clone()
+        };
+        Ok((choice, artifact))
     }
 
     fn candidate<'a>(&'a self, choice: &'a PluginChoice, artifact: &'a Artifact) -> Candidate<'a> {

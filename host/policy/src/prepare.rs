@@ -35,7 +35,7 @@ pub(crate) struct Prepared<P> {
 impl Candidate<'_> {
     pub(crate) fn keyer(&self) -> Result<Prepared<Arc<WasmKeyer>>, PluginError> {
         self.prepare(|blueprint, about| {
-            let keyer = WasmKeyer::new(blueprint, about);
+            let keyer = WasmKeyer::new(blueprint, about, self.choice.floor);
             self_test::keyer(&keyer)?;
             Ok(Arc::new(keyer))
         })

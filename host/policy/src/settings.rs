@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use deja_cache::Capacity;
+use deja_cache::{Capacity, Floor};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -38,6 +38,8 @@ pub struct PluginChoice {
     pub name: String,
     /// The object that its `configure` gets; null counts as an empty one.
     pub config: Value,
+    /// Whether the host checks what a keyer's edits leave of a request.
+    pub floor: Floor,
 }
 
 impl PluginChoice {
@@ -47,6 +49,7 @@ impl PluginChoice {
         Self {
             name: name.into(),
             config: Value::Null,
+            floor: Floor::Held,
         }
     }
 }

@@ -51,6 +51,9 @@ pub struct PluginStatus {
     pub breaker: BreakerState,
     /// Why the newest file of this name was not loaded.
     pub rejected: Option<String>,
+    /// `open` where the host does not check what this keyer's edits leave of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub floor: Option<&'static str>,
 }
 
 /// What is known of a loaded plugin, and the count of its calls, from whatever thread they come.
@@ -197,6 +200,7 @@ impl About {
             last_error: self.last_error.lock().clone(),
             breaker: self.breakers.state(),
             rejected,
+            floor: None,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use deja_cache::{
-    Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Key, Keyed,
-    KeyerChain, Ledger, OutcomeKind, Recalled, Ticket,
+    Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Floor, Key,
+    Keyed, KeyerChain, Ledger, OutcomeKind, Recalled, Ticket,
 };
 use deja_policy::{PluginHost, Policies, Replacement};
 use deja_trace::Recorder;
@@ -111,16 +111,17 @@ impl Proxy {
         http: Request<Incoming>,
     ) -> Result<Reply, Error> {
         let rules = self.rules.load_full();
+        let floor = rules.floor;
         let (ledger, metrics) = (self.ledger.clone(), self.metrics.clone());
         let mut tally = Tally::start(ledger, metrics, self.recorder.clone(), endpoint);
         match self.find(rules, endpoint, http, &mut tally).await {
             Ok(Answered::Found(entry, recalled)) => {
-                let (reply, bytes) = hit(&entry, recalled);
+                let (reply, bytes) = hit(&entry, recalled, floor);
                 tally.hit(&entry, bytes);
                 Ok(reply)
             }
             Ok(Answered::Coming(arrival, status)) => {
-                Ok(reply::with_status(arrival.reply(tally), &status))
+                Ok(reply::with_status(arrival.reply(tally), &status, floor))
             }
             Err(error) => {
                 tally.refused(&error);
@@ -332,11 +333,11 @@ impl Proxy {
 }
 
 /// A reply from the cache, and the bytes of its body.
-fn hit(entry: &Entry, recalled: Recalled) -> (Reply, usize) {
+fn hit(entry: &Entry, recalled: Recalled, floor: Floor) -> (Reply, usize) {
     let status = CacheStatus::Hit {
         key: recalled.key,
         time_left: entry.time_left(),
     };
     let (reply, bytes) = reply::kept(entry, recalled.delivery);
-    (reply::with_status(reply, &status), bytes)
+    (reply::with_status(reply, &status, floor), bytes)
 }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use deja_cache::Entry;
+use deja_cache::{Entry, Floor};
 use deja_chat::{Api, Delivery, Fresh};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
@@ -97,9 +97,13 @@ pub(crate) fn add(reply: &mut Reply, headers: &HeaderMap) {
     }
 }
 
-/// The reply, and what the cache did.
-pub(crate) fn with_status(mut reply: Reply, status: &CacheStatus) -> Reply {
-    let value = HeaderValue::try_from(status.to_string()).expect("it is printable ASCII");
+/// The reply, and what the cache did, with a note where the floor is open.
+pub(crate) fn with_status(mut reply: Reply, status: &CacheStatus, floor: Floor) -> Reply {
+    let text = match floor {
+        Floor::Held => status.to_string(),
+        Floor::Open => format!("{status}; floor=open"),
+    };
+    let value = HeaderValue::try_from(text).expect("it is printable ASCII");
     reply.headers_mut().insert(CACHE_STATUS, value);
     reply
 }

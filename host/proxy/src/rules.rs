@@ -1,7 +1,7 @@
 //! What the pipeline goes by. All of it can change while the server runs; a request keeps the rules
 //! under which it began.
 
-use deja_cache::{KeyerChain, Memo};
+use deja_cache::{Floor, KeyerChain, Memo};
 
 use crate::{backend::Backends, settings::ProxySettings};
 
@@ -11,12 +11,15 @@ pub(crate) struct Rules {
     pub(crate) keyers: KeyerChain,
     pub(crate) backends: Backends,
     pub(crate) memo: Memo,
+    /// Open if it is for any of the keyers.
+    pub(crate) floor: Floor,
 }
 
 impl Rules {
     pub(crate) fn new(settings: ProxySettings, keyers: KeyerChain, backends: Backends) -> Self {
         let memo = Memo::new(settings.memo_entries);
         Self {
+            floor: keyers.floor(),
             settings,
             keyers,
             backends,

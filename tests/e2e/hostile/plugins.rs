@@ -110,6 +110,81 @@ async fn edits_that_cannot_be_made_cost_misses() {
 }
 
 #[tokio::test]
+async fn edits_below_the_floor_cost_misses() {
+    const CONTENT: &str = "/messages/0/content";
+    let hostile: [&[Edit<'_>]; 6] = [
+        &[Edit::Remove("/messages")],
+        &[Edit::Replace("/messages", "[]")],
+        &[Edit::Remove("/messages/0")],
+        &[Edit::Remove(CONTENT)],
+        &[Edit::Replace(CONTENT, "\"the same for all\"")],
+        &[Edit::Rewrite(CONTENT, 0, 8)],
+    ];
+    let (_upstream, deja) = server(SETTINGS).await;
+    survives(&deja, async || {
+        for edits in hostile {
+            endure(&deja, "keyer", "exact", &guests::keyer_that_edits(edits)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_keyer_that_leaves_the_question_out_is_named_and_bypassed() {
+    let (_upstream, deja) = server(SETTINGS).await;
+    let keyer = guests::keyer_that_edits(&[Edit::Remove("/messages")]);
+    swap(&deja, "keyer", "exact", &keyer).await;
+    for question in ["Where is Rome?", "Where is Bonn?"] {
+        let (status, text) = deja.answer(API, question).await;
+        assert!(
+            status.contains("fwd=bypass") && status.contains("`/messages` goes below the floor"),
+            "{status}"
+        );
+        assert!(text.contains(question), "{text}");
+    }
+    let health = deja.health().await;
+    let error = plugin(&health, "keyer")["last_error"].as_str();
+    assert!(
+        error.is_some_and(|error| error.contains("below the floor")),
+        "{health}"
+    );
+}
+
+#[tokio::test]
+async fn an_open_floor_is_for_those_who_set_it_and_shows() {
+    let open = "[[keyer]]\nplugin = \"exact\"\nfloor = \"open\"\n";
+    let (upstream, deja) = server(open).await;
+    let keyer = guests::keyer_that_edits(&[Edit::Remove("/messages")]);
+    swap(&deja, "keyer", "exact", &keyer).await;
+    let (status, _) = deja.answer(API, "Where is Rome?").await;
+    assert!(
+        status.contains("fwd=miss") && status.ends_with("; floor=open"),
+        "{status}"
+    );
+    let (status, text) = deja.answer(API, "Where is Bonn?").await;
+    assert!(
+        status.contains("hit") && status.ends_with("; floor=open"),
+        "{status}"
+    );
+    assert!(
+        text.contains("Rome"),
+        "the keyer takes all questions for one: {text}"
+    );
+    assert_eq!(plugin(&deja.health().await, "keyer")["floor"], "open");
+    deja.wait_for_log("may leave out anything of a request")
+        .await;
+
+    deja.setup().configure(&upstream.backend(API));
+    let question = "Where is Oslo?";
+    let is_held = async || {
+        let (status, text) = deja.answer(API, question).await;
+        status.contains("below the floor") && text.contains(question)
+    };
+    eventually("the floor", is_held).await;
+    assert!(plugin(&deja.health().await, "keyer").get("floor").is_none());
+}
+
+#[tokio::test]
 async fn a_keyer_that_always_fails_is_left_alone() {
     let (_upstream, deja) = server("[plugins]\nfirst_pause = \"1min\"\n").await;
     Load::during(&deja, async |load| {

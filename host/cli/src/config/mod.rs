@@ -14,7 +14,7 @@ use std::{
 };
 
 use bytesize::ByteSize;
-use deja_cache::CacheLimits;
+use deja_cache::{CacheLimits, Floor};
 use deja_policy::{BreakerLimits, Limits, PluginChoice, PluginSettings};
 use deja_proxy::{ProxySettings, ServerSettings};
 use deja_trace::RecorderSettings;
@@ -303,12 +303,14 @@ fn standard_cache_dir() -> Option<PathBuf> {
 }
 
 fn keyer(mut section: Section<'_>) -> Option<PluginChoice> {
-    let name = section.required("plugin");
+    let name: Option<String> = section.required("plugin");
     let config = section.get("config", Value::Null);
+    let floor = section.get("floor", Floor::Held);
     section.finish();
     Some(PluginChoice {
-        name: name?,
         config,
+        floor,
+        ..PluginChoice::new(name?)
     })
 }
 
@@ -316,5 +318,8 @@ fn plugin(mut section: Section<'_>, default: &str) -> PluginChoice {
     let name = section.get("plugin", default.to_owned());
     let config = section.get("config", Value::Null);
     section.finish();
-    PluginChoice { name, config }
+    PluginChoice {
+        config,
+        ..PluginChoice::new(name)
+    }
 }

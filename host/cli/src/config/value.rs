@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
-use deja_cache::{Fraction, HeaderPattern};
+use deja_cache::{Floor, Fraction, HeaderPattern};
+use deja_proxy::{Api, ClientKey, Hosts, Origins, PartitionBy, Pattern, Url};
 use deja_proxy::{Api, ClientKey, Origins, PartitionBy, Pattern, Url};
 use serde_json::Value;
 use toml::de::DeValue;
@@ -71,6 +72,17 @@ impl Setting for ByteSize {
             None => u64::read(value).map(Self::b),
         };
         size.filter(|size| size.as_u64() > 0)
+    }
+}
+
+impl Setting for Floor {
+    const EXPECTED: &'static str = "\"held\" or \"open\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let floors = [Self::Held, Self::Open];
+        floors
+            .into_iter()
+            .find(|floor| Some(floor.name()) == value.as_str())
     }
 }
 

@@ -76,8 +76,8 @@ fn users_are_kept_apart_where_that_is_asked_for() {
 #[test]
 fn an_unknown_rule_is_refused_with_the_names_of_those_there_are() {
     let choice = PluginChoice {
-        name: "claude-code".to_owned(),
         config: json!({"disable": ["canon-tools"]}),
+        ..PluginChoice::new("claude-code")
     };
     let host = Folder::new().host_with(choice, "lru", "standard");
     let error = chain(&host.load().err().expect("is refused"));

@@ -21,8 +21,8 @@ fn fields_that_are_named_do_not_matter() {
 #[test]
 fn the_model_cannot_be_named() {
     let choice = PluginChoice {
-        name: "ignore-fields".to_owned(),
         config: json!({"pointers": ["/model"]}),
+        ..PluginChoice::new("ignore-fields")
     };
     let host = Folder::new().host_with(choice, "lru", "standard");
     let error = chain(&host.load().err().expect("is refused"));

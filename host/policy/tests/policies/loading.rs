@@ -256,8 +256,8 @@ fn a_report_that_is_no_object_fails_the_self_test() {
 fn unknown_settings_are_refused_by_name() {
     let config = json!({"mask_date": true});
     let choice = PluginChoice {
-        name: "exact".to_owned(),
         config,
+        ..PluginChoice::new("exact")
     };
     let host = Folder::new().host_with(choice, "lru", "standard");
     assert_eq!(

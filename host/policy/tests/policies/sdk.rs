@@ -5,8 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use deja_cache::{
-    Change, Decision, Edit, Endpoint, KeyRequest, Keyed, Keyer, KeyerChain, PolicyError, Recipe,
-    Scope,
+    Change, Decision, Edit, Endpoint, Floor, KeyRequest, Keyed, Keyer, KeyerChain, PolicyError,
+    Recipe, Scope,
 };
 use deja_plugin::keyer as sdk;
 use deja_plugin::testing::{Request, canonical};
@@ -25,6 +25,10 @@ impl Keyer for Fixed {
 
     fn identity(&self) -> &'static str {
         "fixed"
+    }
+
+    fn floor(&self) -> Floor {
+        Floor::Open
     }
 
     fn decide(&self, _: &KeyRequest) -> Result<Decision, PolicyError> {

@@ -141,8 +141,8 @@ pub(crate) fn edited(keyer: &dyn Keyer, question: &str) -> String {
 /// A chain of one built-in keyer.
 pub(crate) fn keyer_chain(name: &str, config: Value) -> KeyerChain {
     let choice = PluginChoice {
-        name: name.to_owned(),
         config,
+        ..PluginChoice::new(name)
     };
     let host = Folder::new().host_with(choice, "lru", "standard");
     KeyerChain::new(host.load().expect("loads").keyers)

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deja_cache::{Change, Difference, Edit, Endpoint, Keyed, ScopePart, Ticket};
+use deja_cache::{Change, Difference, Edit, Endpoint, Floor, Keyed, ScopePart, Ticket};
 use hyper::{Method, Request, body::Incoming};
 use serde_json::{Value, json};
 
@@ -46,6 +46,9 @@ pub(super) async fn explain(
     let route = &looked.route;
     let edits: Vec<_> = consultation.edits.iter().map(edit).collect();
     let mut explanation = json!({ "backend": route.to.name, "model": route.model, "edits": edits });
+    if rules.floor == Floor::Open {
+        explanation["floor"] = rules.floor.name().into();
+    }
     match consultation.keyed {
         Keyed::Bypass(reason) => {
             explanation["outcome"] = "bypass".into();

@@ -1,0 +1,363 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::Floor;
+use crate::{
+    BypassReason, Change, Decision, Edit, EditProblem, Endpoint, KeyRequest, Keyed, Keyer,
+    KeyerChain, NoHeaders, PolicyError, Recipe, Scope,
+};
+
+/// Asks for the same edits whatever comes.
+struct Fixed(&'static str, Floor, Vec<Edit>);
+
+impl Keyer for Fixed {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn identity(&self) -> &str {
+        self.0
+    }
+
+    fn floor(&self) -> Floor {
+        self.1
+    }
+
+    fn decide(&self, _: &KeyRequest) -> Result<Decision, PolicyError> {
+        Ok(Decision::Cache(Recipe {
+            edits: self.2.clone(),
+            ..Recipe::default()
+        }))
+    }
+}
+
+fn edit(rule: &str, change: Change) -> Edit {
+    let rule = rule.to_owned();
+    Edit { rule, change }
+}
+
+fn remove(pointer: &str) -> Edit {
+    let pointer = pointer.to_owned();
+    edit(&format!("remove {pointer}"), Change::Remove { pointer })
+}
+
+fn replace(pointer: &str, value: &Value) -> Edit {
+    let (pointer, json) = (pointer.to_owned(), value.to_string());
+    edit("replace", Change::Replace { pointer, json })
+}
+
+fn rewrite(pointer: &str, start: u32, end: u32, replacement: &str) -> Edit {
+    let (pointer, replacement) = (pointer.to_owned(), replacement.to_owned());
+    edit(
+        "rewrite",
+        Change::Rewrite {
+            pointer,
+            start,
+            end,
+            replacement,
+        },
+    )
+}
+
+fn consult(endpoint: Endpoint, body: &Value, keyers: Vec<Fixed>) -> Keyed {
+    let keyers = keyers.into_iter().map(|keyer| Arc::new(keyer) as _);
+    let request = KeyRequest {
+        endpoint,
+        headers: Arc::new(NoHeaders),
+        body: Arc::new(body.clone()),
+        text: None,
+    };
+    let chain = KeyerChain::new(keyers.collect());
+    chain.consult(request, Scope::of([])).keyed
+}
+
+/// The rule and the place of the edit that goes below the floor, if one does.
+fn below(endpoint: Endpoint, body: &Value, edits: &[Edit]) -> Option<(String, String)> {
+    let keyers = vec![Fixed("k", Floor::Held, edits.to_vec())];
+    match consult(endpoint, body, keyers) {
+        Keyed::Cache(_) => None,
+        Keyed::Bypass(BypassReason::BadEdit(error)) => match error.problem {
+            EditProblem::BelowFloor { pointer, .. } => Some((error.rule, pointer)),
+            problem => panic!("it is another problem: {problem}"),
+        },
+        Keyed::Bypass(reason) => panic!("it is another reason: {reason}"),
+    }
+}
+
+fn chat() -> Value {
+    json!({
+        "model": "m",
+        "n": 2,
+        "logprobs": true,
+        "top_logprobs": 3,
+        "response_format": {"type": "json_object"},
+        "tools": [
+            {"type": "function", "function": {"name": "b", "parameters": {"type": "object"}}},
+            {"type": "function", "function": {"name": "a", "description": "Reads a whole file."},
+                "cache_control": {}},
+        ],
+        "messages": [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": "What is the capital of France?"},
+            {"role": "assistant", "content": null, "tool_calls": [{"id": "call_1"}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "Paris is the capital."},
+            {"role": "user", "content": [
+                {"type": "text", "text": "And of Germany?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+            ]},
+        ],
+        "user": "ada",
+    })
+}
+
+fn messages() -> Value {
+    json!({
+        "model": "m",
+        "output_config": {"format": {"type": "json_schema"}},
+        "system": [{"type": "text", "text": "Be brief."}],
+        "messages": [
+            {"role": "user", "content": [
+                {"type": "text", "text": "<system-reminder>\nBe kind.\n</system-reminder>"},
+                {"type": "text", "text": "List the files."},
+            ]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "ls", "input": {}}]},
+            {"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": "toolu_1", "content": [
+                    {"type": "text", "text": "a.rs b.rs", "cache_control": {"type": "ephemeral"}},
+                ]},
+                {"type": "text", "text": "<system-reminder>\nTokens: 1\n</system-reminder>"},
+            ]},
+            {"role": "user", "content": "<question>Which is newer?</question>"},
+        ],
+    })
+}
+
+#[test]
+fn what_was_asked_stays_in_the_key() {
+    const CHAT: Endpoint = Endpoint::ChatCompletions;
+    const MESSAGES: Endpoint = Endpoint::Messages;
+    let everything = "what is the capital of france and of germany ".repeat(4);
+    let moved = json!({"role": "assistant", "content": "What is the capital of France?"});
+    let cases = [
+        (CHAT, chat(), vec![remove("/messages")]),
+        (CHAT, chat(), vec![replace("/messages", &json!([]))]),
+        (CHAT, chat(), vec![remove("/messages/1")]),
+        (CHAT, chat(), vec![remove("/messages/1/content")]),
+        (CHAT, chat(), vec![remove("/messages/3")]),
+        (CHAT, chat(), vec![replace("/messages/1", &moved)]),
+        (
+            CHAT,
+            chat(),
+            vec![rewrite("/messages/1/content", 0, 30, "")],
+        ),
+        (
+            CHAT,
+            chat(),
+            vec![rewrite("/messages/1/content", 0, 29, "")],
+        ),
+        (
+            CHAT,
+            chat(),
+            vec![rewrite("/messages/1/content", 0, 30, &everything)],
+        ),
+        (
+            CHAT,
+            chat(),
+            vec![replace("/messages/3/content", &json!("x"))],
+        ),
+        (CHAT, chat(), vec![remove("/messages/4/content/0/text")]),
+        (CHAT, chat(), vec![remove("/messages/4/content/1")]),
+        (
+            CHAT,
+            chat(),
+            vec![remove("/messages/4/content/1/image_url")],
+        ),
+        (
+            CHAT,
+            chat(),
+            vec![
+                remove("/messages/4/content/0"),
+                remove("/messages/4/content/1"),
+            ],
+        ),
+        (CHAT, chat(), vec![remove("/tools")]),
+        (CHAT, chat(), vec![remove("/tools/0")]),
+        (CHAT, chat(), vec![remove("/tools/0/function/parameters")]),
+        (
+            CHAT,
+            chat(),
+            vec![rewrite("/tools/1/function/description", 0, 19, "")],
+        ),
+        (CHAT, chat(), vec![remove("/n")]),
+        (CHAT, chat(), vec![replace("/n", &json!(1))]),
+        (CHAT, chat(), vec![remove("/logprobs")]),
+        (CHAT, chat(), vec![remove("/top_logprobs")]),
+        (
+            CHAT,
+            chat(),
+            vec![replace("/response_format/type", &json!("text"))],
+        ),
+        (MESSAGES, messages(), vec![remove("/output_config/format")]),
+        (MESSAGES, messages(), vec![remove("/messages/2/content/0")]),
+        (
+            MESSAGES,
+            messages(),
+            vec![remove("/messages/2/content/0/content/0")],
+        ),
+        (MESSAGES, messages(), vec![remove("/messages/0/content/1")]),
+        (
+            MESSAGES,
+            messages(),
+            vec![replace("/messages/3/content", &json!([]))],
+        ),
+        (
+            Endpoint::CountTokens,
+            messages(),
+            vec![remove("/messages/0")],
+        ),
+        (
+            Endpoint::Completions,
+            json!({"prompt": "Why not?"}),
+            vec![remove("/prompt")],
+        ),
+        (
+            Endpoint::Completions,
+            json!({"prompt": ["Why?", "How?"]}),
+            vec![remove("/prompt/1")],
+        ),
+        (
+            Endpoint::Completions,
+            json!({"prompt": [1, 2]}),
+            vec![replace("/prompt/1", &json!(3))],
+        ),
+        (
+            Endpoint::Embeddings,
+            json!({"input": ["a", "b"]}),
+            vec![replace("/input/0", &json!("x"))],
+        ),
+        (
+            Endpoint::Embeddings,
+            json!({"input": "a", "dimensions": 2}),
+            vec![remove("/dimensions")],
+        ),
+    ];
+    for (endpoint, body, edits) in cases {
+        assert!(below(endpoint, &body, &edits).is_some(), "{edits:?}");
+    }
+}
+
+#[test]
+fn what_does_not_matter_may_go() {
+    const CHAT: Endpoint = Endpoint::ChatCompletions;
+    const MESSAGES: Endpoint = Endpoint::Messages;
+    let (first, second) = (chat()["tools"][0].clone(), chat()["tools"][1].clone());
+    let block = json!([{"type": "text", "text": "What is the capital of France?"}]);
+    let cases = [
+        (CHAT, chat(), vec![remove("/user"), remove("/messages/0")]),
+        (
+            CHAT,
+            chat(),
+            vec![rewrite(
+                "/messages/1/content",
+                0,
+                30,
+                "what is the capital of france?",
+            )],
+        ),
+        (
+            CHAT,
+            chat(),
+            vec![rewrite("/messages/1/content", 23, 29, "")],
+        ),
+        (CHAT, chat(), vec![replace("/messages/1/content", &block)]),
+        (
+            CHAT,
+            chat(),
+            vec![replace("/messages/3/tool_call_id", &json!("call_0"))],
+        ),
+        (CHAT, chat(), vec![remove("/messages/2/tool_calls")]),
+        (
+            CHAT,
+            chat(),
+            vec![replace("/tools/0", &second), replace("/tools/1", &first)],
+        ),
+        (CHAT, chat(), vec![remove("/tools/1/cache_control")]),
+        (MESSAGES, messages(), vec![remove("/system")]),
+        (MESSAGES, messages(), vec![remove("/messages/0/content/0")]),
+        (MESSAGES, messages(), vec![remove("/messages/2/content/1")]),
+        (
+            MESSAGES,
+            messages(),
+            vec![remove("/messages/2/content/0/content/0/cache_control")],
+        ),
+        (
+            MESSAGES,
+            messages(),
+            vec![replace(
+                "/messages/2/content/0/tool_use_id",
+                &json!("call_0"),
+            )],
+        ),
+        (
+            Endpoint::Completions,
+            json!({"prompt": "Why  not?"}),
+            vec![rewrite("/prompt", 3, 5, " ")],
+        ),
+        (
+            Endpoint::Embeddings,
+            json!({"input": ["A", "b"]}),
+            vec![replace("/input/0", &json!("a"))],
+        ),
+    ];
+    for (endpoint, body, edits) in cases {
+        assert_eq!(below(endpoint, &body, &edits), None, "{edits:?}");
+    }
+}
+
+#[test]
+fn the_edit_that_goes_too_far_is_named() {
+    let edits = [
+        remove("/user"),
+        remove("/messages/0"),
+        remove("/messages/4/content/0/text"),
+        remove("/messages/1"),
+    ];
+    let found = below(Endpoint::ChatCompletions, &chat(), &edits);
+    let place = "/messages/4/content/0/text".to_owned();
+    assert_eq!(found, Some((format!("remove {place}"), place)));
+}
+
+#[test]
+fn the_floor_is_one_for_all_keyers_together() {
+    let halves = |floor| {
+        let first = vec![rewrite("/messages/0/content", 0, 8, "")];
+        let second = vec![rewrite("/messages/0/content", 0, 4, "")];
+        vec![
+            Fixed("first", floor, first),
+            Fixed("second", Floor::Held, second),
+        ]
+    };
+    let body = json!({"messages": [{"role": "user", "content": "one two three four"}]});
+    let keyed = consult(Endpoint::ChatCompletions, &body, halves(Floor::Held));
+    assert!(
+        matches!(&keyed, Keyed::Bypass(BypassReason::BadEdit(error)) if error.rule == "rewrite"),
+        "{keyed:?}"
+    );
+    // What a keyer took out under an open floor is not held against the next one.
+    let body = json!({"messages": [{"role": "user", "content": "one two three four five"}]});
+    let keyed = consult(Endpoint::ChatCompletions, &body, halves(Floor::Open));
+    assert!(matches!(keyed, Keyed::Cache(_)), "{keyed:?}");
+}
+
+#[test]
+fn an_open_floor_lets_anything_go() {
+    let keyer = || Fixed("k", Floor::Open, vec![remove("/messages")]);
+    let keyed = consult(Endpoint::ChatCompletions, &chat(), vec![keyer()]);
+    assert!(matches!(keyed, Keyed::Cache(_)), "{keyed:?}");
+    assert_eq!(
+        KeyerChain::new(vec![Arc::new(keyer())]).floor(),
+        Floor::Open
+    );
+    assert_eq!(KeyerChain::new(Vec::new()).floor(), Floor::Held);
+}
