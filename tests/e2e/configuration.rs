@@ -2,7 +2,7 @@
 
 use std::{fs, net::TcpListener, process::Output};
 
-use deja_tests::{Setup, required};
+use deja_tests::{Answer, Api, Setup, Upstream, required};
 
 fn complaint(output: &Output) -> String {
     let log = String::from_utf8_lossy(&output.stderr);
@@ -93,4 +93,41 @@ async fn a_plugin_that_is_no_component_is_told_so() {
 async fn a_plugin_that_is_nowhere_is_told_so() {
     let failure = failure(&Setup::new("[[keyer]]\nplugin = \"exakt\"\n")).await;
     assert!(failure.contains("exakt"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_key_is_read_without_the_line_break_behind_it() {
+    const API: Api = Api::OpenAi;
+    let upstream = Upstream::start(|asked| API.reply(asked, &Answer::text("Yes."))).await;
+    let settings = upstream.backend(API) + "api_key_env = \"DEJA_TEST_KEY\"\n";
+    let setup = Setup::new(&settings).env("DEJA_TEST_KEY", "s3cret\r\n");
+    let deja = setup.start().await;
+    deja.answer(API, "May I?").await;
+    assert_eq!(upstream.last().header("authorization"), "Bearer s3cret");
+}
+
+#[tokio::test]
+async fn a_key_that_no_header_can_carry_is_a_mistake() {
+    let settings = Api::OpenAi.backend("http://127.0.0.1:1") + "api_key_env = \"DEJA_TEST_KEY\"\n";
+    let setup = Setup::new(&settings).env("DEJA_TEST_KEY", "s3\ncret");
+    let output = setup.run_to_end().await;
+    assert_eq!(output.status.code(), Some(2));
+    let complaint = complaint(&output);
+    assert!(
+        complaint.contains("line 7: `backend.api_key_env`")
+            && complaint.contains("`DEJA_TEST_KEY`, which holds a control character"),
+        "{complaint}"
+    );
+    assert!(!complaint.contains("cret"), "{complaint}");
+}
+
+#[tokio::test]
+async fn a_token_that_is_wanted_has_to_be_set() {
+    let setup = Setup::new("[admin]\nrequire_token = true\n");
+    let output = setup.run_to_end().await;
+    let complaint = complaint(&output);
+    assert!(
+        complaint.contains("`admin.require_token` needs a token"),
+        "{complaint}"
+    );
 }

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use deja_tests::{Answer, Api, Deja, Frames, Gate, Setup, Upstream, cache_status, eventually};
 use reqwest::Method;
 
+use crate::load::plugin;
+
 const API: Api = Api::OpenAi;
 
 async fn saying(text: &str) -> Upstream {
@@ -151,6 +153,38 @@ async fn what_takes_a_restart_is_named() {
     deja.setup().configure(&settings);
     deja.wait_for_log("server.listen").await;
     deja.answer(API, "Are you still there?").await;
+}
+
+#[tokio::test]
+async fn a_configuration_is_taken_whole_or_not_at_all() {
+    let upstream = saying("Yes.").await;
+    let old = upstream.backend(API);
+    let keyer = "[[keyer]]\nplugin = \"ignore-fields\"\nconfig = { pointers = [\"/user\"] }\n";
+    let broken =
+        "[[backend]]\nkind = \"mlx\"\nload = \"demand\"\nmodel = \"/no/such/model.gguf\"\n";
+    let deja = Setup::new(&old).start().await;
+    // Whether users share answers shows which keyer is at work.
+    let users_share = async || {
+        let mut request = API.question(&new_question());
+        request["user"] = "ada".into();
+        deja.ask(&request).await;
+        request["user"] = "bob".into();
+        deja.ask(&request).await.0.contains("hit")
+    };
+    let new = format!("{keyer}{old}{broken}");
+    deja.setup().configure(&new);
+    deja.wait_for_log("the configuration stays as it was").await;
+    assert!(!users_share().await, "{}", deja.log());
+    assert_eq!(plugin(&deja.health().await, "keyer")["name"], "exact");
+
+    deja.setup().configure(&old);
+    deja.wait_for_log("the configuration is in place").await;
+    assert!(!users_share().await, "{}", deja.log());
+
+    deja.setup().configure(&format!("{keyer}{old}"));
+    eventually("the new keyer", users_share).await;
+    deja.setup().configure(&old);
+    eventually("the old keyer", async || !users_share().await).await;
 }
 
 #[tokio::test]

@@ -50,22 +50,22 @@ impl Running {
 
     /// What runs, with the upstreams and the engines on demand of other settings. Engines stay
     /// those that they were, as long as their settings do.
-    pub(crate) fn with(
-        &self,
-        settings: &[BackendSettings],
-        model_bytes: Option<u64>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn with(&self, settings: &[BackendSettings]) -> anyhow::Result<Self> {
         let mut running = Self {
             backends: self.backends.clone(),
             residency: self.residency.clone(),
             runtime: self.runtime.clone(),
         };
         running.add_at_once(settings)?;
-        running.residency.set_limit(model_bytes);
         running
             .backends
             .retain(|(kind, _)| settings.iter().any(|backend| backend.kind == *kind));
         Ok(running)
+    }
+
+    /// Limits the bytes of all models to so many from now on.
+    pub(crate) fn set_limit(&self, model_bytes: Option<u64>) {
+        self.residency.set_limit(model_bytes);
     }
 
     /// Whether all that is configured runs.

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context;
-use deja_policy::{PluginHost, Watcher};
+use deja_policy::{PluginHost, Policies, Watcher};
 use deja_proxy::{Proxy, Server};
 use deja_trace::{Recorder, RecorderSettings};
 use parking_lot::Mutex;
@@ -143,7 +143,7 @@ impl Live {
         plugins: &Arc<PluginHost>,
         proxy: Arc<Proxy>,
     ) -> anyhow::Result<Self> {
-        let watcher = Some(watch(plugins, &proxy)?);
+        let watcher = Some(watch(plugins, &proxy, &Installing::default())?);
         Ok(Self {
             config,
             running,
@@ -153,47 +153,75 @@ impl Live {
     }
 
     /// Puts another configuration in place, and names what has to wait.
+    ///
+    /// # Errors
+    /// Some of it cannot be had; then all stays as it was.
     fn apply(&mut self, mut new: Config) -> anyhow::Result<()> {
         let waiting = self.config.needs_restart(&new);
-        if !waiting.is_empty() {
-            warn!("a restart is needed for: {}", waiting.join(", "));
+        // All that can fail comes first, and changes nothing.
+        let running = self.backends(&mut new)?;
+        let backends = running.routed(&new.backends)?;
+        let plugins = (new.plugins != self.config.plugins).then(|| Plugins::load(&new));
+        let plugins = plugins.transpose()?;
+        let installing = Installing::default();
+        let turn = installing.lock();
+        let watcher = plugins
+            .as_ref()
+            .map(|plugins| watch(&plugins.host, &self.proxy, &installing));
+        if let Some(watcher) = watcher.transpose()? {
+            self.watcher = Some(watcher);
         }
-        if new.plugins != self.config.plugins {
-            self.load_plugins(&new)?;
-        }
+
         new.server = self.config.server;
         new.log = self.config.log;
         new.trace.clone_from(&self.config.trace);
-        self.reconfigure(&mut new)?;
+        running.set_limit(new.model_bytes);
+        let has_plugins = plugins.is_some();
+        let plugins = plugins.map(|plugins| (plugins.host, plugins.policies));
+        self.proxy
+            .reconfigure(&new.proxy, new.cache, &backends, plugins);
+        drop(turn);
+        self.running = running;
         self.config = new;
+        if !waiting.is_empty() {
+            warn!("a restart is needed for: {}", waiting.join(", "));
+        }
+        if has_plugins {
+            info!("the configured plugins are in place");
+        }
         info!("the configuration is in place");
         Ok(())
     }
 
-    fn load_plugins(&mut self, new: &Config) -> anyhow::Result<()> {
-        let plugins = PluginHost::new(new.plugins.clone())?;
-        let policies = plugins.load()?;
-        // Nobody is to put a plugin in place between the old ones and the new.
-        self.watcher = None;
-        self.proxy.install(plugins.clone(), policies);
-        self.watcher = Some(watch(&plugins, &self.proxy)?);
-        info!("the configured plugins are in place");
-        Ok(())
-    }
-
-    fn reconfigure(&mut self, new: &mut Config) -> anyhow::Result<()> {
-        let running = self.running.with(&new.backends, new.model_bytes)?;
+    /// Returns the backends that run under another configuration.
+    fn backends(&self, new: &mut Config) -> anyhow::Result<Running> {
+        let running = self.running.with(&new.backends)?;
         if running.has_all(&new.backends) {
-            self.running = running;
-        } else {
-            // An engine that waits for a restart has all backends wait: their order matters.
-            new.backends.clone_from(&self.config.backends);
+            return Ok(running);
         }
-        let backends = self.running.routed(&new.backends)?;
-        self.proxy.reconfigure(&new.proxy, new.cache, &backends);
-        Ok(())
+        // An engine that waits for a restart has all backends wait: their order matters.
+        new.backends.clone_from(&self.config.backends);
+        self.running.with(&new.backends)
     }
 }
+
+/// Plugins that are loaded and not in place yet.
+struct Plugins {
+    host: Arc<PluginHost>,
+    policies: Policies,
+}
+
+impl Plugins {
+    fn load(config: &Config) -> anyhow::Result<Self> {
+        let host = PluginHost::new(config.plugins.clone())?;
+        let policies = host.load()?;
+        Ok(Self { host, policies })
+    }
+}
+
+/// Held while a host's plugins are put in place: what its watcher finds meanwhile is newer, and
+/// waits.
+type Installing = Arc<Mutex<()>>;
 
 fn watch_config(file: ConfigFile, live: Arc<Mutex<Live>>) -> anyhow::Result<ConfigWatcher> {
     let apply = move |config| live.lock().apply(config);
@@ -201,9 +229,15 @@ fn watch_config(file: ConfigFile, live: Arc<Mutex<Live>>) -> anyhow::Result<Conf
         .with_context(|| format!("cannot watch {}", file.path.display()))
 }
 
-fn watch(plugins: &Arc<PluginHost>, proxy: &Arc<Proxy>) -> anyhow::Result<Watcher> {
+fn watch(
+    plugins: &Arc<PluginHost>,
+    proxy: &Arc<Proxy>,
+    installing: &Installing,
+) -> anyhow::Result<Watcher> {
     let proxy = Arc::downgrade(proxy);
+    let installing = installing.clone();
     let replace = move |replacement| {
+        let _turn = installing.lock();
         if let Some(proxy) = proxy.upgrade() {
             proxy.replace(replacement);
         }

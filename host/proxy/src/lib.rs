@@ -8,6 +8,7 @@
 mod admin;
 mod arrival;
 mod backend;
+mod bearer;
 mod body;
 mod budget;
 mod cache_status;

@@ -303,19 +303,28 @@ impl Proxy {
         }
     }
 
-    /// Puts another host's policies in place of all that are there.
-    pub fn install(&self, plugins: Arc<PluginHost>, policies: Policies) {
-        self.replace(Replacement::Keyers(policies.keyers));
+    /// Goes by other settings, limits and backends from the next request on, and by another host's
+    /// policies where there are some. No request sees new keyers beside old backends.
+    pub fn reconfigure(
+        &self,
+        settings: &ProxySettings,
+        limits: CacheLimits,
+        backends: &Backends,
+        plugins: Option<(Arc<PluginHost>, Policies)>,
+    ) {
+        let Some((plugins, policies)) = plugins else {
+            self.rules
+                .rcu(|rules| rules.with_settings(settings.clone(), backends.clone()));
+            self.cache.set_limits(limits);
+            return;
+        };
+        let keyers = KeyerChain::new(policies.keyers);
+        let rules = Rules::new(settings.clone(), keyers, backends.clone());
+        self.rules.store(Arc::new(rules));
+        self.cache.set_limits(limits);
         self.replace(Replacement::Eviction(policies.eviction));
         self.replace(Replacement::Stats(policies.stats));
         self.plugins.store(plugins);
-    }
-
-    /// Goes by other settings, limits and backends from the next request on.
-    pub fn reconfigure(&self, settings: &ProxySettings, limits: CacheLimits, backends: &Backends) {
-        self.rules
-            .rcu(|rules| rules.with_settings(settings.clone(), backends.clone()));
-        self.cache.set_limits(limits);
     }
 
     /// Forgets the answers that have outlived their time; returns how many.

@@ -222,17 +222,21 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
     })
 }
 
-/// The secret in the environment variable that a setting names.
+/// Reads the secret in the environment variable that a setting names, without white space around
+/// it: files that variables are set from end with a line break.
 pub(super) fn secret(section: &mut Section<'_>, setting: &'static str) -> Option<Secret> {
     let variable: String = section.optional(setting)?;
-    match std::env::var(&variable) {
-        Ok(secret) if !secret.is_empty() => Some(Secret::new(&secret)),
-        _ => {
-            let problem = format!("names the environment variable `{variable}`, which is not set");
-            section.mistake(setting, &problem);
-            None
+    let value = std::env::var(&variable).unwrap_or_default();
+    let problem = match value.trim() {
+        "" => "is not set",
+        secret if secret.contains(char::is_control) => {
+            "holds a control character, which no header can carry"
         }
-    }
+        secret => return Some(Secret::new(secret)),
+    };
+    let problem = format!("names the environment variable `{variable}`, which {problem}");
+    section.mistake(setting, &problem);
+    None
 }
 
 impl Default for ModelSettings {

@@ -8,7 +8,7 @@ use hyper::{
 };
 
 use super::upstream::{ClientKey, UpstreamSettings};
-use crate::{decode::named_by_connection, via};
+use crate::{bearer, decode::named_by_connection, via};
 
 /// The version of Anthropic's API that is asked where the client names none.
 const ANTHROPIC_VERSION: &str = "2023-06-01";
@@ -139,12 +139,8 @@ fn finished(
 
 /// The key that a client of either API shows.
 fn shown_key(headers: &HeaderMap) -> Option<String> {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let bearer = text(AUTHORIZATION).and_then(|value| {
-        let (scheme, key) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
-    });
-    text(X_API_KEY).or(bearer).map(str::to_owned)
+    let key = headers.get(X_API_KEY).and_then(|value| value.to_str().ok());
+    key.or_else(|| bearer::token(headers)).map(str::to_owned)
 }
 
 /// The upstream's headers that the client gets too.
