@@ -22,6 +22,7 @@ mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
 mod health;
+mod hosts;
 mod looked;
 mod metrics;
 mod pieces;
@@ -45,4 +46,4 @@ pub use deja_chat::Api;
 pub use pipeline::Proxy;
 pub use reqwest::Url;
 pub use server::{Server, ServerError};
-pub use settings::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
+pub use settings::{Hosts, Origins, PartitionBy, ProxySettings, Secret, ServerSettings};

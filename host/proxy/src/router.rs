@@ -1,6 +1,6 @@
 //! Which request goes where.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use deja_cache::Endpoint;
 use deja_chat::{Api, openai};
@@ -12,6 +12,7 @@ use crate::{
     admin, backend, cors,
     error::Error,
     health,
+    hosts::Ends,
     pipeline::Proxy,
     reply::{self, Reply},
 };
@@ -84,21 +85,17 @@ fn endpoint(bare: &str) -> Option<Endpoint> {
         .find(|endpoint| endpoint.path().strip_prefix("/v1") == Some(bare))
 }
 
-/// Answers any request from a client at this address; errors become replies here.
-pub(crate) async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>, peer: IpAddr) -> Reply {
+/// Answers any request on a connection between these two; errors become replies here.
+pub(crate) async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>, ends: Ends) -> Reply {
     let place = Place::of(request.uri().path());
     if matches!(place, Place::Admin) {
         // No web page may look in here: no answer to a preflight, no permission.
-        return admin::answer(proxy, request, peer).await;
+        return admin::answer(proxy, request, ends).await;
     }
-    let origin = request.headers().get(ORIGIN).cloned();
-    if let Some(origin) = &origin
-        && !cors::allows(&proxy.rules.load().settings.cors, origin)
-    {
-        let error =
-            Error::Forbidden("pages of this origin may not call: see `server.cors_origins`");
+    if let Err(error) = permit(proxy, request.headers(), ends) {
         return reply::error(&error, place.api(request.uri().path(), request.headers()));
     }
+    let origin = request.headers().get(ORIGIN).cloned();
     let mut reply = if request.method() == Method::OPTIONS {
         cors::preflight(request.headers())
     } else {
@@ -109,6 +106,22 @@ pub(crate) async fn route(proxy: &Arc<Proxy>, request: Request<Incoming>, peer: 
         cors::allow(&mut reply, origin.as_ref(), &rules.settings.cors);
     }
     reply
+}
+
+/// Refuses requests of pages that may not call, by their origin or by the name that they call.
+fn permit(proxy: &Proxy, headers: &HeaderMap, ends: Ends) -> Result<(), Error> {
+    let rules = proxy.rules.load();
+    if !ends.allow(headers, &rules.settings.hosts) {
+        return Err(Error::Forbidden(
+            "this server is not called by this name: see `server.hosts`",
+        ));
+    }
+    match headers.get(ORIGIN) {
+        Some(origin) if !cors::allows(&rules.settings.cors, origin) => Err(Error::Forbidden(
+            "pages of this origin may not call: see `server.cors_origins`",
+        )),
+        _ => Ok(()),
+    }
 }
 
 async fn served(proxy: &Arc<Proxy>, place: &Place, request: Request<Incoming>) -> Reply {

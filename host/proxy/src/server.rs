@@ -1,12 +1,6 @@
 //! The listener: accepts connections until it is told to stop, then lets them end.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::{
@@ -20,7 +14,7 @@ use tokio::{
 use tokio_io_timeout::TimeoutStream;
 use tracing::{debug, info, warn};
 
-use crate::{pipeline::Proxy, router, settings::ServerSettings};
+use crate::{hosts::Ends, pipeline::Proxy, router, settings::ServerSettings};
 
 /// How long the listener rests when the system has no more connections to give.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -95,8 +89,11 @@ impl Server {
             tokio::select! {
                 (place, accepted) = self.accept(&places) => match accepted {
                     Ok((stream, peer)) => {
-                        let peer = peer.ip();
-                        serve(stream, peer, place, &proxy, &connections, &self.settings);
+                        let ends = Ends {
+                            peer: peer.ip(),
+                            listen: self.address.ip(),
+                        };
+                        serve(stream, ends, place, &proxy, &connections, &self.settings);
                     }
                     Err(error) => {
                         warn!(%error, "a connection was not accepted");
@@ -113,7 +110,7 @@ impl Server {
 
 fn serve(
     stream: TcpStream,
-    peer: IpAddr,
+    ends: Ends,
     place: OwnedSemaphorePermit,
     proxy: &Arc<Proxy>,
     connections: &GracefulShutdown,
@@ -126,7 +123,7 @@ fn serve(
     let proxy = proxy.clone();
     let service = service_fn(move |request| {
         let proxy = proxy.clone();
-        async move { Ok::<_, Infallible>(router::route(&proxy, request, peer).await) }
+        async move { Ok::<_, Infallible>(router::route(&proxy, request, ends).await) }
     });
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(settings.write_timeout));

@@ -53,6 +53,8 @@ pub struct ProxySettings {
     pub models_timeout: Duration,
     /// Which web pages may call.
     pub cors: Origins,
+    /// Under which names the server may be called, besides those of this machine.
+    pub hosts: Hosts,
     /// Who shares answers with whom.
     pub partition: PartitionBy,
     /// Which headers are part of a key, and which plugins and traces may see.
@@ -63,6 +65,8 @@ pub struct ProxySettings {
     pub memo_entries: usize,
     /// Who shows this may use `/admin` from anywhere.
     pub admin_token: Option<Secret>,
+    /// Whether programs on this machine have to show it, too.
+    pub admin_needs_token: bool,
 }
 
 /// Who shares answers with whom.
@@ -99,6 +103,29 @@ pub enum Origins {
         /// Origins like `https://app.example`.
         origins: Vec<String>,
     },
+}
+
+/// Names under which the server may be called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts {
+    is_any: bool,
+    names: Vec<String>,
+}
+
+impl Hosts {
+    /// Takes names and addresses without ports; `*` stands for all.
+    #[must_use]
+    pub fn new(names: Vec<String>) -> Self {
+        Self {
+            is_any: names.iter().any(|name| name == "*"),
+            names: names.iter().map(|name| name.to_ascii_lowercase()).collect(),
+        }
+    }
+
+    /// Returns whether a name in lower case is one of them.
+    pub(crate) fn allow(&self, name: &str) -> bool {
+        self.is_any || self.names.iter().any(|known| known == name)
+    }
 }
 
 /// A text that is never printed.

@@ -214,7 +214,7 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     section.finish();
 
     let mut section = file.section("admin");
-    proxy.admin_token = backends::secret(&mut section, "token_env").or_else(server::standard_token);
+    server::admin(&mut section, &mut proxy);
     section.finish();
 
     let mut section = file.section("cache");

@@ -7,20 +7,30 @@ use std::{
 
 use bytesize::ByteSize;
 use deja_cache::{CacheLimits, Capacity, HeaderRules};
-use deja_proxy::{Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
+use deja_proxy::{Hosts, Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
 use tokio::sync::Semaphore;
 
 use super::{
+    backends,
     reader::Section,
     value::{TimeToLive, bytes, count},
 };
 
 /// The token for `/admin` where no setting names its variable.
-pub(super) fn standard_token() -> Option<Secret> {
-    let token = std::env::var("DEJA_ADMIN_TOKEN").ok();
-    token
-        .filter(|token| !token.is_empty())
-        .map(|token| Secret::new(&token))
+fn standard_token() -> Option<Secret> {
+    let token = std::env::var("DEJA_ADMIN_TOKEN").unwrap_or_default();
+    let token = token.trim();
+    (!token.is_empty()).then(|| Secret::new(token))
+}
+
+/// Reads who may use `/admin`.
+pub(super) fn admin(section: &mut Section<'_>, proxy: &mut ProxySettings) {
+    let needs_token = section.get("require_token", false);
+    proxy.admin_needs_token = needs_token;
+    proxy.admin_token = backends::secret(section, "token_env").or_else(standard_token);
+    if needs_token && proxy.admin_token.is_none() && !section.has("token_env") {
+        section.mistake("require_token", "needs a token: set `admin.token_env`");
+    }
 }
 
 pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySettings) {
@@ -52,11 +62,13 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
         keep_alive: section.get("keep_alive", Duration::from_secs(5)),
         models_timeout: Duration::from_secs(5),
         cors: section.get("cors_origins", loopback),
+        hosts: section.get("hosts", Hosts::default()),
         partition: PartitionBy::ApiKey,
         headers: HeaderRules::default(),
         keep_requests: true,
         memo_entries: 0,
         admin_token: None,
+        admin_needs_token: false,
     };
     (server, proxy)
 }

@@ -5,7 +5,6 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 use deja_cache::{Floor, Fraction, HeaderPattern};
 use deja_proxy::{Api, ClientKey, Hosts, Origins, PartitionBy, Pattern, Url};
-use deja_proxy::{Api, ClientKey, Origins, PartitionBy, Pattern, Url};
 use serde_json::Value;
 use toml::de::DeValue;
 
@@ -182,6 +181,20 @@ impl Setting for Origins {
             .iter()
             .all(is_origin)
             .then_some(Self::Named { loopback, origins })
+    }
+}
+
+impl Setting for Hosts {
+    const EXPECTED: &'static str =
+        "a list of names like \"ai.example\", without a port, or \"*\" alone";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        let names = Vec::<String>::read(value)?;
+        let is_name = |name: &String| {
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
+            name.chars().all(is_part) || name.parse::<std::net::Ipv6Addr>().is_ok()
+        };
+        (names == ["*"] || names.iter().all(is_name)).then(|| Self::new(names))
     }
 }
 

@@ -1,14 +1,14 @@
 //! `/admin`: what is held, what is to be forgotten, and why a request would hit or not.
 //!
-//! Whoever may look in here sees other people's questions. So it is open to this machine only, and
-//! elsewhere to those who show the token. A web page that runs on this machine is not this machine:
-//! a request with an `Origin`, under a foreign `Host` (DNS rebinding) or through another proxy needs
-//! the token as well.
+//! Whoever may look in here sees other people's questions. So it is open to this machine only, as
+//! long as the server listens to nobody else, and otherwise to those who show the token. A web page
+//! that runs on this machine is not this machine: a request with an `Origin`, under a foreign `Host`
+//! (DNS rebinding) or through another proxy needs the token as well.
 
 mod entries;
 mod explain;
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use deja_chat::Api;
 use hyper::{
@@ -19,7 +19,9 @@ use hyper::{
 use tracing::info;
 
 use crate::{
+    bearer,
     error::Error,
+    hosts::{self, Ends},
     pipeline::Proxy,
     reply::{self, Reply},
     settings::Secret,
@@ -37,10 +39,10 @@ const FORWARDED: [&str; 8] = [
     "x-real-ip",
 ];
 
-/// Answers a request to `/admin` from a client at this address.
-pub(crate) async fn answer(proxy: &Arc<Proxy>, request: Request<Incoming>, peer: IpAddr) -> Reply {
+/// Answers a request to `/admin` on a connection between these two.
+pub(crate) async fn answer(proxy: &Arc<Proxy>, request: Request<Incoming>, ends: Ends) -> Reply {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let answered = match permit(proxy, request.headers(), peer) {
+    let answered = match permit(proxy, request.headers(), ends) {
         Ok(()) => dispatch(proxy, without_token(proxy, request)).await,
         Err(error) => Err(error),
     };
@@ -75,16 +77,18 @@ fn not_allowed(path: String, allowed: &'static str) -> Error {
     Error::MethodNotAllowed { path, allowed }
 }
 
-fn permit(proxy: &Proxy, headers: &HeaderMap, peer: IpAddr) -> Result<(), Error> {
+fn permit(proxy: &Proxy, headers: &HeaderMap, ends: Ends) -> Result<(), Error> {
     let rules = proxy.rules.load();
     let token = rules.settings.admin_token.as_ref();
-    if shows(token, headers) || is_from_here(headers, peer) {
+    let needs_token = rules.settings.admin_needs_token || !ends.is_local();
+    if shows(token, headers) || !needs_token && is_from_here(headers, ends) {
         return Ok(());
     }
     Err(Error::Forbidden(if token.is_some() {
         "/admin wants its token: Authorization: Bearer …"
     } else {
-        "/admin is open to programs on this machine only, or with a token (`admin.token_env`)"
+        "/admin is open to programs on this machine only, where the server listens on a loopback \
+         address, or with a token (`admin.token_env`)"
     }))
 }
 
@@ -99,11 +103,7 @@ fn without_token(proxy: &Proxy, mut request: Request<Incoming>) -> Request<Incom
 
 /// Compares in a time that tells nothing of the token.
 fn shows(token: Option<&Secret>, headers: &HeaderMap) -> bool {
-    let shown = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "));
-    match (token, shown) {
+    match (token, bearer::token(headers)) {
         (Some(token), Some(shown)) => {
             let digest = |text: &str| deja_cache::Scope::of([text.as_bytes()]);
             digest(token.reveal()) == digest(shown)
@@ -112,29 +112,17 @@ fn shows(token: Option<&Secret>, headers: &HeaderMap) -> bool {
     }
 }
 
-fn is_from_here(headers: &HeaderMap, peer: IpAddr) -> bool {
-    let names_us = match headers.get(HOST).map(|host| host.to_str()) {
-        None => true,
-        Some(Ok(host)) => is_loopback_host(host),
-        Some(Err(_)) => false,
-    };
-    peer.to_canonical().is_loopback()
+fn is_from_here(headers: &HeaderMap, ends: Ends) -> bool {
+    let names_us = headers.get_all(HOST).iter().all(hosts::names_loopback);
+    ends.peer.to_canonical().is_loopback()
         && names_us
         && !headers.contains_key(ORIGIN)
         && !FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
-fn is_loopback_host(host: &str) -> bool {
-    let Ok(authority) = host.parse::<hyper::http::uri::Authority>() else {
-        return false;
-    };
-    let host = authority.host().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
 
@@ -146,32 +134,34 @@ mod tests {
         pairs.iter().map(pair).collect()
     }
 
+    fn from(headers: &HeaderMap, peer: impl Into<IpAddr>) -> bool {
+        let (peer, listen) = (peer.into(), Ipv4Addr::LOCALHOST.into());
+        is_from_here(headers, Ends { peer, listen })
+    }
+
     #[test]
     fn only_programs_on_this_machine_are_from_here() {
-        let here: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let here = Ipv4Addr::LOCALHOST;
         for host in [
             "localhost:8081",
             "127.0.0.1:8081",
             "[::1]:8081",
             "127.0.0.1",
         ] {
-            assert!(is_from_here(&headers(&[("host", host)]), here), "{host}");
+            assert!(from(&headers(&[("host", host)]), here), "{host}");
         }
-        let mapped: IpAddr = Ipv4Addr::LOCALHOST.to_ipv6_mapped().into();
-        assert!(is_from_here(&headers(&[]), mapped));
-        assert!(is_from_here(&headers(&[]), Ipv6Addr::LOCALHOST.into()));
+        let mapped = Ipv4Addr::LOCALHOST.to_ipv6_mapped();
+        assert!(from(&headers(&[]), mapped));
+        assert!(from(&headers(&[]), Ipv6Addr::LOCALHOST));
         for strange in [
             ("host", "evil.example"),
             ("host", "localhost.evil.example"),
             ("origin", "http://localhost:3000"),
             ("x-forwarded-for", "1.2.3.4"),
         ] {
-            assert!(!is_from_here(&headers(&[strange]), here), "{strange:?}");
+            assert!(!from(&headers(&[strange]), here), "{strange:?}");
         }
-        assert!(!is_from_here(
-            &headers(&[]),
-            Ipv4Addr::new(10, 0, 0, 1).into()
-        ));
+        assert!(!from(&headers(&[]), Ipv4Addr::new(10, 0, 0, 1)));
     }
 
     #[test]
