@@ -15,8 +15,9 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Capacity, Difference, Entry, EntryId, Eviction, Fraction, Gauges, Key, NewEntry, RemovalCause,
-    Tenant, difference, eviction::EvictionDriver, tenant::Holdings,
+    Capacity, Difference, Entry, EntryId, Eviction, FetchOrder, Fraction, Gauges, Key, NewEntry,
+    RemovalCause, Tenant, difference, eviction::EvictionDriver, fetch_order::FetchLog,
+    tenant::Holdings,
 };
 
 /// Hits that are told to the eviction policy in one call: so many that most of its time goes into
@@ -52,6 +53,8 @@ pub enum Stored {
     TooLarge,
     /// The eviction policy would rather keep the others.
     NotAdmitted,
+    /// It was purged while it was fetched, or a newer answer is held.
+    Outdated,
 }
 
 /// Which entries are to be forgotten.
@@ -68,7 +71,7 @@ pub enum Purge {
 }
 
 impl Purge {
-    fn takes(&self, entry: &Entry) -> bool {
+    pub(crate) fn takes(&self, entry: &Entry) -> bool {
         match self {
             Self::All => true,
             Self::Key(key) => entry.key == *key,
@@ -90,6 +93,7 @@ pub struct Cache {
     /// Hits that the eviction policy has not been told of yet, oldest first.
     hits: Mutex<Vec<EntryId>>,
     driver: Mutex<EvictionDriver<Key>>,
+    fetches: FetchLog,
 }
 
 impl Cache {
@@ -104,6 +108,7 @@ impl Cache {
             evictions: AtomicU64::new(0),
             hits: Mutex::default(),
             driver: Mutex::new(EvictionDriver::new(eviction)),
+            fetches: FetchLog::default(),
         }
     }
 
@@ -135,22 +140,41 @@ impl Cache {
         self.note_hit(entry.facts.id);
     }
 
-    /// Stores a whole answer, and evicts what has to leave for it.
+    /// Returns the place of a fetch that begins now, among other fetches and purges.
+    #[must_use]
+    pub fn begin_fetch(&self) -> FetchOrder {
+        self.fetches.begin()
+    }
+
+    /// Stores a whole answer that was asked for just now, and evicts what has to leave for it.
     pub fn insert(&self, new: NewEntry) -> Stored {
+        self.insert_fetched(new, self.begin_fetch())
+    }
+
+    /// Stores a whole answer, unless it was purged since it was asked for or a newer one is held,
+    /// and evicts what has to leave for it.
+    pub fn insert_fetched(&self, new: NewEntry, order: FetchOrder) -> Stored {
         let limits = *self.limits.read();
         let ttl = [new.ttl, limits.ttl].into_iter().flatten().min();
-        let entry = Arc::new(Entry::new(NewEntry { ttl, ..new }));
+        let mut entry = Entry::new(NewEntry { ttl, ..new });
+        entry.order = order;
+        let entry = Arc::new(entry);
         let most = match entry.tenant {
             Some(_) => limits.share(),
             None => limits.capacity,
         };
         if entry.facts.bytes > most.bytes || limits.capacity.entries == 0 {
             // The older answer is not what the newest would have been.
-            self.purge(&Purge::Key(entry.key));
+            self.remove_all(RemovalCause::Purged, |held| {
+                held.key == entry.key && held.order < order
+            });
             return Stored::TooLarge;
         }
         let mut driver = self.driver.lock();
         self.tell_hits(&mut driver);
+        if self.is_outdated(&entry) {
+            return Stored::Outdated;
+        }
         self.put(&mut driver, entry.clone());
         if let Some(tenant) = entry.tenant {
             self.keep_share(&mut driver, limits, tenant);
@@ -188,8 +212,13 @@ impl Cache {
         self.make_room(&mut driver);
     }
 
-    /// Forgets entries; returns how many.
+    /// Forgets entries, and those whose answers are being fetched; returns how many were held.
     pub fn purge(&self, which: &Purge) -> usize {
+        {
+            // An insert under way is over, so that its entry is seen here, or sees this purge.
+            let _driver = self.driver.lock();
+            self.fetches.purged(which.clone());
+        }
         self.remove_all(RemovalCause::Purged, |entry| which.takes(entry))
     }
 
@@ -262,6 +291,12 @@ impl Cache {
     fn tell_hits(&self, driver: &mut EvictionDriver<Key>) {
         let hits = std::mem::take(&mut *self.hits.lock());
         driver.on_hit(&hits);
+    }
+
+    fn is_outdated(&self, entry: &Entry) -> bool {
+        let entries = self.entries.read();
+        let held = entries.get(&entry.key).filter(|held| !held.is_expired());
+        held.is_some_and(|held| held.order > entry.order) || self.fetches.is_purged(entry)
     }
 
     fn put(&self, driver: &mut EvictionDriver<Key>, entry: Arc<Entry>) {

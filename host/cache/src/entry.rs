@@ -10,7 +10,7 @@ use std::{
 
 use deja_chat::{Answer, Endpoint};
 
-use crate::{EntryFacts, EntryId, Key, Question, Tenant};
+use crate::{EntryFacts, EntryId, FetchOrder, Key, Question, Tenant};
 
 /// What holding an entry costs beside its own bytes: its places in the store, in the host's order
 /// and in an eviction policy, and the allocator's share. Measured with 100,000 small entries.
@@ -31,6 +31,8 @@ pub struct Entry {
     pub tags: Vec<String>,
     /// Whose it is, where callers are told apart.
     pub tenant: Option<Tenant>,
+    /// When its answer was asked for.
+    pub(crate) order: FetchOrder,
     hits: AtomicU32,
     stored_at: Instant,
     ttl: Option<Duration>,
@@ -86,6 +88,7 @@ impl Entry {
             question: new.question,
             tags: new.tags,
             tenant: new.tenant,
+            order: FetchOrder::default(),
             hits: AtomicU32::new(0),
             stored_at: Instant::now(),
             ttl: new.ttl,

@@ -328,3 +328,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_asked_for_before_a_purge_is_not_stored_after_it() {
+    let tagged = || NewEntry {
+        tags: vec!["t".to_owned()],
+        ..new_entry(1, "Paris")
+    };
+    for (purge, outcome) in [
+        (Purge::All, Stored::Outdated),
+        (Purge::Key(key(1)), Stored::Outdated),
+        (Purge::Tag("t".to_owned()), Stored::Outdated),
+        (Purge::Model("m".to_owned()), Stored::Outdated),
+        (Purge::Key(key(2)), Stored::Yes),
+        (Purge::Tag("u".to_owned()), Stored::Yes),
+        (Purge::Model("n".to_owned()), Stored::Yes),
+    ] {
+        let (_, cache) = cache(9);
+        let order = cache.begin_fetch();
+        cache.purge(&purge);
+        let later = cache.begin_fetch();
+        assert_eq!(cache.insert_fetched(tagged(), order), outcome, "{purge:?}");
+        assert_eq!(cache.insert_fetched(tagged(), later), Stored::Yes);
+    }
+}
+
+#[test]
+fn many_purges_are_not_forgotten() {
+    let (_, cache) = cache(9);
+    let order = cache.begin_fetch();
+    cache.purge(&Purge::Key(key(1)));
+    for _ in 0..2000 {
+        cache.purge(&Purge::Key(key(2)));
+    }
+    let outcome = cache.insert_fetched(new_entry(1, "Paris"), order);
+    assert_eq!(outcome, Stored::Outdated);
+}
+
+#[test]
+fn an_older_fetch_does_not_overwrite_a_newer_answer() {
+    let (_, cache) = cache(9);
+    let (older, newer) = (cache.begin_fetch(), cache.begin_fetch());
+    let store = |text, order| cache.insert_fetched(new_entry(1, text), order);
+    assert_eq!(store("new", newer), Stored::Yes);
+    assert_eq!(store("old", older), Stored::Outdated);
+    let held = cache.peek(&key(1)).expect("it is held");
+    assert_eq!(held.order, newer);
+}
