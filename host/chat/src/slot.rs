@@ -1,6 +1,9 @@
 //! The places in an answer's text where each reply has an id or a time of its own.
 
-use std::{collections::HashMap, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use serde_json::value::RawValue;
 
@@ -23,6 +26,11 @@ pub(crate) enum Spot<'a> {
     /// Names a tool call, which may be one of an earlier answer.
     ToolReference(&'a RawValue),
 }
+
+/// Prefixes of tool call ids that carry no meaning where letters and digits alone follow them:
+/// `OpenAI`'s, Anthropic's, and those that Deja generates itself. Ids of other forms may carry one:
+/// a tool's name, a position, or a signature that the vendor wants back.
+const OPAQUE_TOOL_IDS: [&str; 4] = ["call_", "toolu_", "srvtoolu_", "mcptoolu_"];
 
 /// What a slot is filled with. The prefix of an id, like `chatcmpl-`, stands before the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,8 +117,10 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Ids {
     endpoint: Endpoint,
-    /// The number of each tool call's id.
+    /// The number of each tool call's id that is replaced.
     tools: HashMap<String, u32>,
+    /// Ids that were referred to before any tool call had them: they stay wherever they stand.
+    kept: HashSet<String>,
 }
 
 /// A spot's place in the text, and what takes it: a prefix and a slot.
@@ -125,6 +135,7 @@ impl Ids {
         Self {
             endpoint,
             tools: HashMap::new(),
+            kept: HashSet::new(),
         }
     }
 
@@ -167,10 +178,13 @@ impl Ids {
     fn substitute(&mut self, text: &[u8], spot: Spot<'_>) -> Option<Substitute> {
         let (value, (prefix, fill)) = match spot {
             Spot::Reply(raw) => string(raw).map(|id| (id, self.reply(id)))?,
-            Spot::Tool(raw) => string(raw).map(|id| (id, self.tool(id)))?,
+            Spot::Tool(raw) => {
+                let id = string(raw)?;
+                (id, self.tool(id)?)
+            }
             Spot::ToolReference(raw) => {
                 let id = string(raw)?;
-                self.tools.contains_key(id).then(|| (id, self.tool(id)))?
+                (id, self.reference(id)?)
             }
             Spot::Created(raw) => (number(raw)?, ("", Fill::Created)),
         };
@@ -195,17 +209,35 @@ impl Ids {
         }
     }
 
-    fn tool(&mut self, original: &str) -> (&'static str, Fill) {
-        let usual = match self.endpoint {
-            Endpoint::Messages | Endpoint::CountTokens => "toolu_",
-            _ => "call_",
-        };
-        let prefix = prefix(original, &["call_", "toolu_", "srvtoolu_", "mcptoolu_"]);
+    /// Returns what takes the place of a tool call's id; none if it has to stay.
+    fn tool(&mut self, original: &str) -> Option<(&'static str, Fill)> {
+        let prefix = opaque_prefix(original)?;
+        if self.kept.contains(original) {
+            return None;
+        }
         // 0 is the reply's own.
         let next = u32::try_from(self.tools.len() + 1).expect("an answer has few tool calls");
         let number = *self.tools.entry(original.to_owned()).or_insert(next);
-        (prefix.unwrap_or(usual), Fill::Numbered(number))
+        Some((prefix, Fill::Numbered(number)))
     }
+
+    /// Returns what takes the place of a reference to a tool call; none if it has to stay.
+    fn reference(&mut self, original: &str) -> Option<(&'static str, Fill)> {
+        let prefix = opaque_prefix(original)?;
+        if let Some(number) = self.tools.get(original) {
+            return Some((prefix, Fill::Numbered(*number)));
+        }
+        self.kept.insert(original.to_owned());
+        None
+    }
+}
+
+/// Returns the prefix of a tool call's id that carries no meaning; none if it may carry one.
+fn opaque_prefix(id: &str) -> Option<&'static str> {
+    OPAQUE_TOOL_IDS.into_iter().find(|prefix| {
+        let rest = id.strip_prefix(prefix).unwrap_or_default();
+        !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// The prefix that an id has, if it is one of these.
@@ -260,9 +292,9 @@ mod tests {
 
     #[test]
     fn ids_keep_their_form() {
-        let text = r#"["call_1", "toolu_2", "1", "srvtoolu_3", "chatcmpl-tool-4"]"#;
+        let text = r#"["call_1", "toolu_2", "mcptoolu_5", "srvtoolu_3"]"#;
         let ids = filled(&piece(Endpoint::ChatCompletions, text, Spot::Tool));
-        let prefixes = ["call_", "toolu_", "call_", "srvtoolu_", "call_"];
+        let prefixes = ["call_", "toolu_", "mcptoolu_", "srvtoolu_"];
         for (id, prefix) in ids.iter().zip(prefixes) {
             assert_eq!(
                 id.strip_prefix(prefix).map(str::len),
@@ -278,7 +310,8 @@ mod tests {
 
     #[test]
     fn the_same_id_is_replaced_by_the_same() {
-        let ids = filled(&piece(Endpoint::Messages, r#"["1", "2", "1"]"#, Spot::Tool));
+        let text = r#"["toolu_1", "toolu_2", "toolu_1"]"#;
+        let ids = filled(&piece(Endpoint::Messages, text, Spot::Tool));
         assert_eq!(ids[0], ids[2]);
         assert_ne!(ids[0], ids[1]);
     }
@@ -289,6 +322,38 @@ mod tests {
         let piece = piece(Endpoint::ChatCompletions, text, Spot::Reply);
         assert_eq!(piece.text, text.as_bytes());
         assert!(piece.slots.is_empty());
+    }
+
+    #[test]
+    fn tool_call_ids_that_may_mean_something_stay() {
+        for id in [
+            "D681PevKs",
+            "functions.get_weather:0",
+            "call_",
+            "call_1__thought__Q2lR",
+            "call_0_8a9b",
+            "chatcmpl-tool-4",
+            "1",
+            "call_\\u0031",
+        ] {
+            let text = format!("[\"{id}\"]");
+            for spot in [Spot::Tool, Spot::ToolReference] {
+                let piece = piece(Endpoint::ChatCompletions, &text, spot);
+                assert_eq!(piece, Piece::plain(text.as_bytes()), "{id}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_id_that_was_referred_to_first_stays_everywhere() {
+        let values: Vec<&RawValue> =
+            serde_json::from_str(r#"["call_1", "call_1"]"#).expect("it is a list");
+        let mut ids = Ids::new(Endpoint::ChatCompletions);
+        let text = values[0].get().as_bytes();
+        let reference = ids.substitute_all(text, &[Spot::ToolReference(values[0])]);
+        let text = values[1].get().as_bytes();
+        let call = ids.substitute_all(text, &[Spot::Tool(values[1])]);
+        assert!(reference.slots.is_empty() && call.slots.is_empty());
     }
 
     #[test]

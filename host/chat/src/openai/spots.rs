@@ -23,11 +23,13 @@ struct Choice<'a> {
 #[derive(Deserialize)]
 struct Message<'a> {
     #[serde(borrow)]
-    tool_calls: Option<Vec<ToolCall<'a>>>,
+    tool_calls: Option<Vec<Identified<'a>>>,
+    /// Of a router's own making, so that any JSON may stand here.
+    reasoning_details: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct ToolCall<'a> {
+struct Identified<'a> {
     #[serde(borrow)]
     id: Option<&'a RawValue>,
 }
@@ -36,15 +38,30 @@ struct ToolCall<'a> {
 pub(crate) fn spots(json: &[u8]) -> Result<Vec<Spot<'_>>, serde_json::Error> {
     let answer: Answer<'_> = serde_json::from_slice(json)?;
     let choices = answer.choices.unwrap_or_default().into_iter();
-    let calls = choices
+    let messages = choices
         .flat_map(|choice| [choice.message, choice.delta])
-        .filter_map(|message| message?.tool_calls)
         .flatten();
     let own = answer.id.map(Spot::Reply).into_iter();
-    Ok(own
-        .chain(answer.created.map(Spot::Created))
-        .chain(calls.filter_map(|call| call.id).map(Spot::Tool))
-        .collect())
+    let mut spots: Vec<_> = own.chain(answer.created.map(Spot::Created)).collect();
+    let mut references = Vec::new();
+    for message in messages {
+        let calls = message.tool_calls.into_iter().flatten();
+        spots.extend(calls.filter_map(|call| call.id).map(Spot::Tool));
+        references.extend(message.reasoning_details.into_iter().flat_map(details));
+    }
+    // Behind the calls that they refer to.
+    spots.extend(references);
+    Ok(spots)
+}
+
+/// Returns the ids of thoughts, each of which may be that of the tool call that it led to.
+fn details(raw: &RawValue) -> Vec<Spot<'_>> {
+    let details: Vec<Identified<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
+    details
+        .into_iter()
+        .filter_map(|detail| detail.id)
+        .map(Spot::ToolReference)
+        .collect()
 }
 
 #[cfg(test)]
@@ -73,6 +90,17 @@ mod tests {
             let expected = expected.map(|(kind, raw)| (kind, raw.to_owned()));
             assert_eq!(found(&json), expected);
         }
+    }
+
+    #[test]
+    fn thoughts_refer_to_the_calls_that_they_led_to() {
+        let details = r#"[{"id": "1", "data": "x"}, {"id": "rs_2"}, {}]"#;
+        let calls = r#"[{"id": "1"}]"#;
+        let message = format!(r#"{{"reasoning_details": {details}, "tool_calls": {calls}}}"#);
+        let json = format!(r#"{{"choices": [{{"message": {message}}}]}}"#);
+        let kinds: Vec<_> = found(&json).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, ["tool", "reference", "reference"]);
+        assert!(found(r#"{"choices": [{"delta": {"reasoning_details": "x"}}]}"#).is_empty());
     }
 
     #[test]

@@ -121,7 +121,7 @@ fn latency_table<'a>(latencies: Option<Latencies>) -> Table<'a> {
 
 fn cache_lines<'a>(live: &Live) -> Paragraph<'a> {
     let saved = live.saved.map(|saved| {
-        let tokens = count(saved.prompt_tokens + saved.output_tokens);
+        let tokens = count(saved.prompt_tokens.saturating_add(saved.output_tokens));
         format!("saved {}, {tokens} tokens", long_time(saved.seconds))
     });
     let lines = [Some(held(live)), saved].into_iter().flatten();
