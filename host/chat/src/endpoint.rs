@@ -96,6 +96,24 @@ impl Endpoint {
         !matches!(self, Self::Embeddings | Self::CountTokens)
     }
 
+    /// Returns how many choices or embeddings a request with this body wants.
+    #[must_use]
+    pub fn parts(self, body: &Value) -> usize {
+        let inputs = |field: &str| match body.get(field).and_then(Value::as_array) {
+            // A list of numbers is one text in tokens.
+            Some(items) if items.iter().any(|item| !item.is_number()) => items.len(),
+            Some(_) | None => 1,
+        };
+        let choices = body.get("n").and_then(Value::as_u64).unwrap_or(1);
+        let choices = usize::try_from(choices).unwrap_or(usize::MAX);
+        match self {
+            Self::ChatCompletions => choices,
+            Self::Completions => choices.saturating_mul(inputs("prompt")),
+            Self::Embeddings => inputs("input"),
+            Self::Messages | Self::CountTokens => 1,
+        }
+    }
+
     /// Reads in which form the answer is wanted.
     ///
     /// # Errors
@@ -157,6 +175,24 @@ mod tests {
             let delivery = endpoint.delivery(&json!({"stream": true}));
             let streams = matches!(delivery, Ok(Delivery::Stream { .. }));
             assert_eq!(streams, endpoint.streams(), "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn parts_are_choices_times_texts() {
+        for (endpoint, body, parts) in [
+            (Endpoint::ChatCompletions, json!({}), 1),
+            (Endpoint::ChatCompletions, json!({"n": 3}), 3),
+            (
+                Endpoint::Completions,
+                json!({"n": 2, "prompt": ["a", "b"]}),
+                4,
+            ),
+            (Endpoint::Completions, json!({"prompt": [1, 2, 3]}), 1),
+            (Endpoint::Embeddings, json!({"input": [[1, 2], [3]]}), 2),
+            (Endpoint::Messages, json!({"n": 3}), 1),
+        ] {
+            assert_eq!(endpoint.parts(&body), parts, "{body}");
         }
     }
 }

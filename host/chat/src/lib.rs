@@ -43,6 +43,6 @@ pub use message::{Conversation, Message, Role, ToolCall};
 pub use recorder::{Fragment, Recorder};
 pub use request::{BadRequest, ChatRequest, Delivery, Format, Prompt};
 pub use sampling::Sampling;
-pub use sse::{FrameReader, FrameTooLong, payload};
+pub use sse::{BodyForm, FrameReader, FrameTooLong, body_form, payload};
 pub use text::Text;
 pub use tool::{Tool, ToolChoice};

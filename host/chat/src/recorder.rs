@@ -86,7 +86,7 @@ impl Recorder {
         let answer = Answer::recorded(self.endpoint, &document, self.stream.finish());
         answer.map_err(|reason| Fragment {
             reason,
-            document: reason.is_of_a_call().then_some(document),
+            document: reason.leaves_a_document().then_some(document),
         })
     }
 

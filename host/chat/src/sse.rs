@@ -99,6 +99,37 @@ impl FrameReader {
     }
 }
 
+/// What a body is, by its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyForm {
+    /// A stream of server-sent events.
+    EventStream,
+    /// Anything else, like a JSON document.
+    Document,
+    /// There are too few bytes to say so.
+    Undecided,
+}
+
+/// Returns what a body that begins with these bytes is: an event stream begins with a field or a
+/// comment, after blank lines.
+#[must_use]
+pub fn body_form(begun: &[u8]) -> BodyForm {
+    const MARK: &[u8] = b"\xEF\xBB\xBF";
+    const STARTS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+    if MARK.starts_with(begun) {
+        return BodyForm::Undecided;
+    }
+    let begun = begun.strip_prefix(MARK).unwrap_or(begun);
+    let text = begun.trim_ascii_start();
+    if STARTS.iter().any(|start| text.starts_with(start)) {
+        BodyForm::EventStream
+    } else if STARTS.iter().any(|start| start.starts_with(text)) {
+        BodyForm::Undecided
+    } else {
+        BodyForm::Document
+    }
+}
+
 /// The content of a frame's `data` lines; none if it has none. Comments and other fields are
 /// passed over.
 #[must_use]
@@ -220,6 +251,25 @@ mod tests {
         ] {
             let payload = payload(frame.as_bytes());
             assert_eq!(payload.as_deref(), expected.map(str::as_bytes), "{frame:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_told_by_its_first_bytes() {
+        for (begun, form) in [
+            ("", BodyForm::Undecided),
+            (" \r\n", BodyForm::Undecided),
+            ("\n\nda", BodyForm::Undecided),
+            ("data: {}", BodyForm::EventStream),
+            ("\u{feff}\nevent: x", BodyForm::EventStream),
+            (": comment", BodyForm::EventStream),
+            ("id:1", BodyForm::EventStream),
+            ("retry: 1", BodyForm::EventStream),
+            ("{\"data\":", BodyForm::Document),
+            ("date: today", BodyForm::Document),
+            ("<html>", BodyForm::Document),
+        ] {
+            assert_eq!(body_form(begun.as_bytes()), form, "{begun:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{FrameKind, Incomplete};
+use crate::{FrameKind, Incomplete, complete::is_out_of_tokens};
 
 /// A document in the making.
 #[derive(Debug, Default)]
@@ -52,7 +52,7 @@ impl Fold {
     /// where a client does not look at the reason why the model stopped.
     pub(crate) fn finish(self) -> Result<Value, Incomplete> {
         let mut message = self.message.ok_or(Incomplete::Broken)?;
-        let is_cut = message.get("stop_reason") == Some(&"max_tokens".into());
+        let is_cut = message.get("stop_reason").is_some_and(is_out_of_tokens);
         match self.fault {
             Some(Incomplete::UnparsableToolArguments) if is_cut => {}
             Some(fault) => return Err(fault),
@@ -68,6 +68,11 @@ impl Fold {
             return None;
         };
         let first = self.message.is_none();
+        let content = message.get("content").and_then(Value::as_array);
+        if content.is_some_and(|blocks| !blocks.is_empty()) {
+            // No block that follows could be told from those.
+            self.fault.get_or_insert(Incomplete::UnknownDelta);
+        }
         self.message = Some(message);
         first.then_some(())
     }
@@ -117,6 +122,10 @@ impl Fold {
         self.open_block(event)?;
         let OpenBlock { mut block, input } = self.open.take()?;
         if !input.is_empty() {
+            let earlier = block.get("input").and_then(Value::as_object);
+            if earlier.is_some_and(|fields| !fields.is_empty()) {
+                self.fault.get_or_insert(Incomplete::UnknownDelta);
+            }
             match serde_json::from_str(&input) {
                 Ok(input) => {
                     block.insert("input".to_owned(), input);
@@ -140,7 +149,12 @@ impl Fold {
         for (key, value) in fields {
             match (key.as_str(), value) {
                 ("type", _) => {}
-                ("delta", Value::Object(delta)) => message.extend(delta),
+                ("delta", Value::Object(delta)) => {
+                    if contradicts(message, &delta) {
+                        self.fault.get_or_insert(Incomplete::UnknownDelta);
+                    }
+                    message.extend(delta);
+                }
                 ("usage", Value::Object(counts)) => {
                     let usage = message.entry("usage").or_insert_with(|| json!({}));
                     let known = counts.into_iter().filter(|(_, count)| !count.is_null());
@@ -153,6 +167,14 @@ impl Fold {
         }
         Some(())
     }
+}
+
+/// Whether a field that is set has another value in `delta`.
+fn contradicts(message: &Map<String, Value>, delta: &Map<String, Value>) -> bool {
+    delta.iter().any(|(field, value)| {
+        let earlier = message.get(field);
+        earlier.is_some_and(|earlier| !earlier.is_null() && earlier != value)
+    })
 }
 
 fn append(block: &mut Map<String, Value>, field: &str, piece: &str) {
@@ -268,6 +290,28 @@ mod tests {
         fold.push(start());
         assert_eq!(fold.push(json!({"type": "strange"})), FrameKind::Content);
         assert_eq!(fold.finish(), Err(Incomplete::UnknownDelta));
+    }
+
+    #[test]
+    fn what_contradicts_itself_cannot_be_folded() {
+        let held = json!({"type": "text", "text": "a"});
+        let message = json!({"type": "message_start", "message": {"content": [held]}});
+        let last =
+            |reason: &str| json!({"type": "message_delta", "delta": {"stop_reason": reason}});
+        for events in [
+            vec![message],
+            vec![start(), last("refusal"), last("end_turn")],
+        ] {
+            let mut fold = Fold::default();
+            for event in events {
+                assert_eq!(fold.push(event), FrameKind::Content);
+            }
+            assert_eq!(fold.finish(), Err(Incomplete::UnknownDelta));
+        }
+        let call = json!({"type": "tool_use", "id": "t", "name": "f", "input": {"a": 1}});
+        let piece = json!({"type": "input_json_delta", "partial_json": "{\"b\": 2}"});
+        let folded = block(&call, &[piece]);
+        assert_eq!(folded, Err(Incomplete::UnknownDelta));
     }
 
     #[test]

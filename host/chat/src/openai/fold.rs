@@ -19,17 +19,14 @@ const PIECEWISE: [&str; 9] = [
     "transcript",
 ];
 
-/// Strings that come whole, and of which the last one counts.
-const WHOLE: [&str; 5] = ["role", "id", "type", "name", "format"];
-
 /// A document in the making.
 #[derive(Debug)]
 pub(crate) struct Fold {
     endpoint: Endpoint,
     document: Map<String, Value>,
     choices: BTreeMap<u64, Map<String, Value>>,
-    /// A string of another name came twice. Whether the second goes on or counts alone only its
-    /// author knows.
+    /// A value came that contradicts an earlier one at its place, so that a document would lose one
+    /// of them.
     is_ambiguous: bool,
 }
 
@@ -64,10 +61,13 @@ impl Fold {
         for (key, value) in chunk {
             replace(&mut self.document, key, value);
         }
+        let count = choices.len();
         for choice in choices {
             let Value::Object(choice) = choice else {
                 return FrameKind::Broken;
             };
+            let is_numbered = choice.get("index").is_some_and(Value::is_u64);
+            self.is_ambiguous |= count > 1 && !is_numbered;
             self.push_choice(choice);
         }
         kind
@@ -80,7 +80,7 @@ impl Fold {
         for (key, value) in part {
             match key.as_str() {
                 "delta" => merge(choice, "message".to_owned(), value, ambiguous),
-                "text" | "logprobs" => merge(choice, key, value, ambiguous),
+                "text" | "logprobs" | "finish_reason" => merge(choice, key, value, ambiguous),
                 _ => replace(choice, key, value),
             }
         }
@@ -150,18 +150,22 @@ fn merge(into: &mut Map<String, Value>, key: String, value: Value, ambiguous: &m
             merge_items(&mut whole, part, ambiguous);
             into.insert(key, whole.into());
         }
-        (earlier, value) => {
-            *ambiguous |= earlier.is_some_and(|earlier| contradicts(earlier, &value))
-                && !WHOLE.contains(&key.as_str());
-            replace(into, key, value);
+        (Some(earlier), value) if !is_blank(earlier) => {
+            *ambiguous |= !is_blank(&value) && *earlier != value;
         }
+        (_, value) => replace(into, key, value),
     }
 }
 
-/// Whether both are texts, and not the same.
-fn contradicts(earlier: &Value, later: &Value) -> bool {
-    let texts = earlier.as_str().zip(later.as_str());
-    texts.is_some_and(|(one, other)| !one.is_empty() && !other.is_empty() && one != other)
+/// Whether nothing is lost where another value takes this one's place.
+fn is_blank(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn merge_fields(whole: &mut Map<String, Value>, part: Map<String, Value>, ambiguous: &mut bool) {
@@ -227,6 +231,44 @@ mod tests {
         fold.push(delta(&json!({"thinking": "first "})));
         fold.push(delta(&json!({"thinking": "second"})));
         assert_eq!(fold.finish(), Err(Incomplete::UnknownDelta));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_not_folded() {
+        let list = json!([{"type": "text", "text": "a"}]);
+        let call = |id: &str, name: &str| {
+            let function = json!({"name": name, "arguments": "{}"});
+            json!({"tool_calls": [{"index": 0, "id": id, "function": function}]})
+        };
+        for deltas in [
+            [json!({"content": list}), json!({"content": "b"})],
+            [json!({"content": "a"}), json!({"content": list})],
+            [json!({"content": "a"}), json!({"content": {"text": "b"}})],
+            [call("a", "f"), call("b", "f")],
+            [call("a", "f"), call("a", "g")],
+            [json!({"role": "assistant"}), json!({"role": "tool"})],
+        ] {
+            let mut fold = Fold::new(Endpoint::ChatCompletions);
+            for part in &deltas {
+                assert_eq!(fold.push(delta(part)), FrameKind::Content);
+            }
+            assert_eq!(fold.finish(), Err(Incomplete::UnknownDelta), "{deltas:?}");
+        }
+        let mut fold = Fold::new(Endpoint::ChatCompletions);
+        fold.push(json!({"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]}));
+        assert_eq!(fold.finish(), Err(Incomplete::UnknownDelta));
+    }
+
+    #[test]
+    fn empty_values_contradict_nothing() {
+        let list = json!([{"type": "text", "text": "a"}]);
+        let message = message(&[
+            json!({"content": ""}),
+            json!({"content": list}),
+            json!({"content": ""}),
+            json!({"content": null}),
+        ]);
+        assert_eq!(message["content"], list);
     }
 
     #[test]

@@ -100,8 +100,19 @@ impl MessagesToChat {
             "text" => self.piece("content", text(block, "text")),
             "thinking" => self.piece("reasoning_content", text(block, "thinking")),
             "tool_use" => self.call(block),
-            _ => Vec::new(),
+            // What the vendor's own tools do is not told.
+            "redacted_thinking" => Vec::new(),
+            kind if kind.ends_with("tool_use") || kind.ends_with("tool_result") => Vec::new(),
+            kind => self.fail(kind),
         }
+    }
+
+    /// Ends the answer where a part has no form in this API.
+    fn fail(&mut self, kind: &str) -> Vec<Value> {
+        self.progress = Progress::Failed;
+        let message = format!("the answer has a part without a form in this API: `{kind}`");
+        let error = json!({"error": {"type": "api_error", "message": message}});
+        vec![error::stream_error_to_openai(&error)]
     }
 
     /// Some servers give the whole input at once, here.
@@ -125,12 +136,13 @@ impl MessagesToChat {
     }
 
     /// Input goes to the call that is open; that of a tool of the server's own is not told.
-    fn read(&self, delta: &Value) -> Vec<Value> {
+    fn read(&mut self, delta: &Value) -> Vec<Value> {
         match (text(delta, "type"), self.open_call) {
             ("text_delta", _) => self.piece("content", text(delta, "text")),
             ("thinking_delta", _) => self.piece("reasoning_content", text(delta, "thinking")),
             ("input_json_delta", Some(call)) => self.arguments(call, text(delta, "partial_json")),
-            _ => Vec::new(),
+            ("input_json_delta" | "signature_delta" | "citations_delta", _) => Vec::new(),
+            (kind, _) => self.fail(kind),
         }
     }
 
@@ -335,6 +347,20 @@ mod tests {
             delta(&json!({"type": "input_json_delta", "partial_json": "{}"})),
         ];
         assert_eq!(translated(&events).len(), 1);
+    }
+
+    #[test]
+    fn a_part_without_a_form_is_an_error() {
+        for event in [
+            open(&json!({"type": "image", "source": {}})),
+            delta(&json!({"type": "image_delta", "data": "x"})),
+        ] {
+            let mut translator = MessagesToChat::new();
+            translator.push(&start());
+            assert!(translator.push(&event)[0]["error"].is_object(), "{event}");
+            assert!(translator.push(&json!({"type": "message_stop"})).is_empty());
+            assert!(!translator.is_finished());
+        }
     }
 
     #[test]

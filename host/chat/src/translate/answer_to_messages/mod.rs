@@ -21,6 +21,12 @@ pub struct ChatToMessages {
     usage: Value,
 }
 
+/// Fields of a message that say something for which Anthropic's API has no form.
+const UNCARRIED: [&str; 3] = ["audio", "images", "function_call"];
+
+/// A part of an answer that cannot be translated, by its name.
+struct Uncarried(String);
+
 /// How far an answer is.
 #[derive(Debug, Default, PartialEq, Eq)]
 enum Progress {
@@ -56,10 +62,13 @@ impl ChatToMessages {
         if self.progress == Progress::Before {
             events.push(self.start(chunk));
         }
-        if let Some(choice) = first_choice(chunk) {
-            self.read(choice);
-        }
+        let carried = first_choice(chunk).map_or(Ok(()), |choice| self.read(choice));
         events.extend(self.blocks.tell());
+        if let Err(Uncarried(part)) = carried {
+            self.progress = Progress::Over;
+            let problem = format!("the answer has a part without a form in this API: {part}");
+            events.push(error::anthropic(500, &problem));
+        }
         events
     }
 
@@ -113,7 +122,7 @@ impl ChatToMessages {
         })
     }
 
-    fn read(&mut self, choice: &Value) {
+    fn read(&mut self, choice: &Value) -> Result<(), Uncarried> {
         let delta = &choice["delta"];
         // Servers differ in the name, and some send both.
         let thought = match text(delta, "reasoning_content") {
@@ -121,7 +130,11 @@ impl ChatToMessages {
             thought => thought,
         };
         self.blocks.say(Kind::Thinking, thought);
-        self.blocks.say(Kind::Text, text(delta, "content"));
+        self.say(&delta["content"])?;
+        let lost = UNCARRIED.into_iter().find(|name| !delta[name].is_null());
+        if let Some(name) = lost {
+            return Err(Uncarried(name.to_owned()));
+        }
         self.blocks.say(Kind::Text, text(delta, "refusal"));
         let calls = delta["tool_calls"].as_array().into_iter().flatten();
         for (position, call) in calls.enumerate() {
@@ -131,6 +144,39 @@ impl ChatToMessages {
             self.finish_reason = Some(reason.to_owned());
             self.stop_sequence = choice["stop_reason"].as_str().map(str::to_owned);
         }
+        Ok(())
+    }
+
+    /// Takes in a message's content: a text, or a list of texts and thoughts, as Mistral's models
+    /// send it when they reason.
+    fn say(&mut self, content: &Value) -> Result<(), Uncarried> {
+        match content {
+            Value::Null => {}
+            Value::String(piece) => self.blocks.say(Kind::Text, piece),
+            Value::Array(parts) => {
+                for part in parts {
+                    self.say_part(part)?;
+                }
+            }
+            _ => return Err(Uncarried("content".to_owned())),
+        }
+        Ok(())
+    }
+
+    fn say_part(&mut self, part: &Value) -> Result<(), Uncarried> {
+        let uncarried = || Uncarried(format!("content of the type `{}`", text(part, "type")));
+        match (text(part, "type"), &part["text"], &part["thinking"]) {
+            ("text", Value::String(piece), _) => self.blocks.say(Kind::Text, piece),
+            ("thinking", _, Value::String(piece)) => self.blocks.say(Kind::Thinking, piece),
+            ("thinking", _, Value::Array(pieces)) => {
+                for piece in pieces {
+                    let piece = piece["text"].as_str().ok_or_else(uncarried)?;
+                    self.blocks.say(Kind::Thinking, piece);
+                }
+            }
+            _ => return Err(uncarried()),
+        }
+        Ok(())
     }
 
     /// Some servers say `stop` also after tool calls.
@@ -290,6 +336,39 @@ mod tests {
             stop_reason(&[calls, end("stop")])["stop_reason"],
             "tool_use"
         );
+    }
+
+    #[test]
+    fn lists_of_texts_and_thoughts_are_carried() {
+        let pieces = json!([{"type": "text", "text": "hm"}]);
+        let chunks = [
+            chunk(&json!({"content": [{"type": "thinking", "thinking": pieces}]})),
+            chunk(&json!({"content": [{"type": "text", "text": "Pa"}]})),
+            chunk(&json!({"content": "ris"})),
+            end("stop"),
+        ];
+        let events = translated(&chunks);
+        let deltas = of_type(&events, "content_block_delta");
+        let said: Vec<_> = deltas.iter().map(|event| &event["delta"]).collect();
+        let expected = [
+            json!({"type": "thinking_delta", "thinking": "hm"}),
+            json!({"type": "text_delta", "text": "Pa"}),
+            json!({"type": "text_delta", "text": "ris"}),
+        ];
+        assert_eq!(said, expected.iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_part_without_a_form_is_an_error() {
+        for delta in [
+            json!({"content": [{"type": "image_url", "image_url": {"url": "x"}}]}),
+            json!({"content": {"text": "x"}}),
+            json!({"audio": {"id": "a"}}),
+        ] {
+            let events = translated(&[chunk(&delta), end("stop")]);
+            let last = events.last().map(|event| &event["type"]);
+            assert_eq!(last, Some(&json!("error")), "{delta}");
+        }
     }
 
     #[test]
