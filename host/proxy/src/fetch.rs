@@ -6,8 +6,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use deja_cache::{Endpoint, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket};
-use deja_chat::{Answer, Fragment, FrameKind, Incomplete, Recorder};
+use deja_cache::{
+    Endpoint, FetchOrder, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket,
+};
+use deja_chat::{Answer, Fragment, FrameKind, Fresh, Incomplete, Recorder};
 use hyper::HeaderMap;
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -79,6 +81,10 @@ pub(crate) struct Fetch {
     pub(crate) _body: Arc<Share>,
     /// Where to store the answer, if it is to be stored.
     pub(crate) ticket: Option<Ticket>,
+    /// When the answer was asked for.
+    pub(crate) asked_at: FetchOrder,
+    /// The choices or embeddings that the request wants.
+    pub(crate) parts: usize,
     /// What the answer may take.
     pub(crate) limits: AnswerLimits,
     /// Whose answer it is, where callers are told apart.
@@ -268,6 +274,13 @@ impl<'a> Recording<'a> {
     /// An answer is whole: stored before anybody sees its end, so that who asks again then gets a
     /// hit.
     async fn whole(self, answer: Answer, document: Option<Bytes>) -> Landing {
+        if answer.parts() < self.fetch.parts {
+            let document = document.unwrap_or_else(|| answer.document(&Fresh::new()));
+            return Landing::Odd {
+                document: Some(document),
+                error: self.incomplete(Incomplete::TooFewChoices),
+            };
+        }
         let took = self.started.elapsed();
         let fetch = self.fetch;
         fetch.proxy.metrics.fetched(&fetch.backend.name, took);
@@ -283,7 +296,7 @@ impl<'a> Recording<'a> {
     async fn store(self, answer: Arc<Answer>, cost: Duration) -> Option<Stored> {
         let ticket = self.fetch.ticket.as_ref()?;
         let question = self.question?.await.ok()?;
-        let stored = self.fetch.proxy.cache.insert(NewEntry {
+        let entry = NewEntry {
             key: ticket.key,
             answer,
             question,
@@ -291,7 +304,9 @@ impl<'a> Recording<'a> {
             ttl: ticket.ttl,
             tags: ticket.tags.clone(),
             tenant: self.fetch.tenant,
-        });
+        };
+        let cache = &self.fetch.proxy.cache;
+        let stored = cache.insert_fetched(entry, self.fetch.asked_at);
         debug!(key = %ticket.key, ?stored, "an answer came in whole");
         Some(stored)
     }

@@ -30,6 +30,8 @@ pub(crate) struct Plan {
     route: Route,
     order: Order,
     tenant: Option<Tenant>,
+    /// The choices or embeddings that the request wants.
+    parts: usize,
     /// What besides its body keeps the request apart from others; empty where it is not held.
     scope: Box<[ScopePart]>,
     /// What the order holds of the memory for bodies.
@@ -60,6 +62,7 @@ impl Plan {
             order: Order::new(route, call, asked)?,
             route: route.clone(),
             tenant: call.tenant(),
+            parts: call.endpoint.parts(&asked.body),
             body: call.held.clone(),
         })
     }
@@ -77,6 +80,8 @@ impl Plan {
             order: self.order.clone(),
             _body: self.body.clone(),
             ticket: ticket.filter(|ticket| ticket.store),
+            asked_at: proxy.cache.begin_fetch(),
+            parts: self.parts,
             limits: AnswerLimits::new(settings, &budgets.answers, &budgets.parsed),
             keeps_requests: settings.keep_requests,
             scope: self.scope.clone(),

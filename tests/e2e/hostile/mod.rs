@@ -1,5 +1,6 @@
 //! Attacks on a running server, a file for each kind of attacker.
 
+mod answers;
 mod clients;
 mod pages;
 mod plugins;

@@ -1,4 +1,4 @@
-//! Upstreams whose answers are broken, endless or misleading.
+//! Upstreams whose answers are endless, or made of pieces that take much memory.
 
 use deja_tests::{
     Answer, Api, Asked, Deja, Ending, Frames, Gate, PAIRS, Reply, Setup, Upstream, eventually,

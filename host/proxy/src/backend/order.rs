@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use deja_cache::Endpoint;
-use deja_chat::{Api, ChatRequest, Delivery, EmbeddingRequest, openai, translate};
+use deja_chat::{Api, ChatRequest, EmbeddingRequest, openai, translate};
 use deja_trace::query_without_credentials;
 use serde_json::{Value, json};
 
@@ -125,7 +125,6 @@ fn for_upstream(
         body,
         answered: call.endpoint,
         translation,
-        streams: matches!(asked.delivery, Delivery::Stream { .. }),
     }))
 }
 

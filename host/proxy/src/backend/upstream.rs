@@ -4,8 +4,10 @@ use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
-use deja_chat::{Api, BadRequest, Delivery, Fragment, Fresh, Recorder, unfold};
-use hyper::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use deja_chat::{
+    Api, BadRequest, BodyForm, Delivery, Fragment, Fresh, Recorder, body_form, unfold,
+};
+use hyper::{HeaderMap, StatusCode};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 
@@ -82,7 +84,6 @@ pub(crate) struct Forward {
     pub(super) answered: Endpoint,
     /// The client's API, if it is another.
     pub(super) translation: Option<Api>,
-    pub(super) streams: bool,
 }
 
 impl UpstreamSettings {
@@ -166,12 +167,13 @@ impl Upstream {
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status();
         let headers = headers::to_client(response.headers());
-        let is_stream = order.streams && is_event_stream(&response);
         let mut bytes = self.bytes(response);
-        if !status.is_success() {
+        // No other status comes with a whole answer, so that its words are passed on as they are.
+        if status != StatusCode::OK {
             let body = bytes.whole(limits.bytes, Some(limits)).await?;
             return Err(self.refused(status, headers, body));
         }
+        let is_stream = order.answered.streams() && bytes.begin_event_stream(limits.bytes).await?;
         let content = if is_stream {
             let translation = Translation::of(order.translation);
             let frames = Frames::of_upstream(bytes, translation, limits.clone());
@@ -213,6 +215,7 @@ impl Upstream {
     fn bytes(&self, response: Response) -> UpstreamBytes {
         UpstreamBytes {
             response,
+            begun: Bytes::new(),
             backend: self.settings.name.clone(),
             idle_timeout: self.settings.idle_timeout,
         }
@@ -277,14 +280,40 @@ impl Upstream {
 /// The bytes of an upstream's reply, as they come.
 pub(super) struct UpstreamBytes {
     response: Response,
+    /// What was read to see what comes, and is still to be handed out.
+    begun: Bytes,
     backend: String,
     idle_timeout: Duration,
 }
 
 impl UpstreamBytes {
     pub(super) async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+        if !self.begun.is_empty() {
+            return Some(Ok(std::mem::take(&mut self.begun)));
+        }
         let chunk = self.response.chunk().await.transpose()?;
         Some(chunk.map_err(|error| failed(&self.backend, self.idle_timeout, error)))
+    }
+
+    /// Returns whether the body is an event stream by its first bytes, whatever its media type is:
+    /// servers spell that in many ways, name none or a wrong one.
+    async fn begin_event_stream(&mut self, limit: usize) -> Result<bool, FetchError> {
+        let mut begun = BytesMut::new();
+        let form = loop {
+            let form = body_form(&begun);
+            if form != BodyForm::Undecided {
+                break form;
+            }
+            let Some(chunk) = self.next().await.transpose()? else {
+                break form;
+            };
+            if begun.len() + chunk.len() > limit {
+                return Err(FetchError::TooLarge { limit });
+            }
+            begun.extend_from_slice(&chunk);
+        };
+        self.begun = begun.freeze();
+        Ok(form == BodyForm::EventStream)
     }
 
     /// All bytes, up to `limit`; with `limits`, within the memory for all answers.
@@ -336,13 +365,6 @@ fn api_name(api: Api) -> &'static str {
         Api::OpenAi => "openai",
         Api::Anthropic => "anthropic",
     }
-}
-
-fn is_event_stream(response: &Response) -> bool {
-    let content_type = response.headers().get(CONTENT_TYPE);
-    content_type
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
 }
 
 #[cfg(test)]
