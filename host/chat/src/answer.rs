@@ -180,7 +180,8 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(index, (content, tool))| {
-                let calls = tool.map(|id| json!([{"index": index, "id": id, "function": {}}]));
+                let calls =
+                    tool.map(|id| json!([{"index": index, "id": id, "function": {"name": "f"}}]));
                 json!({"delta": {"content": content, "tool_calls": calls}, "x": content})
             })
             .map(|choice| json!({"choices": [choice], "created": 1, "id": "1", "model": "1"}))

@@ -100,6 +100,11 @@ const MESSAGE_ENDS: [&str; 5] = [
     "model_context_window_exceeded",
 ];
 
+/// Whether an answer of `OpenAI`'s API is whole with this reason.
+pub(crate) fn is_good_end(finish_reason: &str) -> bool {
+    CHAT_ENDS.contains(&finish_reason)
+}
+
 /// Whether Anthropic's API stopped for want of tokens, with this reason.
 pub(crate) fn is_out_of_tokens(stop_reason: &Value) -> bool {
     matches!(

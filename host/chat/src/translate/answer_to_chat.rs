@@ -20,7 +20,7 @@ pub struct MessagesToChat {
     calls: usize,
     /// The number of the call whose block is open.
     open_call: Option<usize>,
-    finish_reason: &'static str,
+    finish_reason: String,
     usage: Usage,
     progress: Progress,
 }
@@ -56,7 +56,7 @@ impl MessagesToChat {
             model: String::new(),
             calls: 0,
             open_call: None,
-            finish_reason: "stop",
+            finish_reason: "stop".to_owned(),
             usage: Usage::default(),
             progress: Progress::Under,
         }
@@ -163,7 +163,7 @@ impl MessagesToChat {
 
     fn note(&mut self, event: &Value) -> Vec<Value> {
         if let Some(reason) = event["delta"]["stop_reason"].as_str() {
-            self.finish_reason = finish_reason(reason);
+            finish_reason(reason).clone_into(&mut self.finish_reason);
         }
         self.usage.update(&event["usage"]);
         Vec::new()
@@ -223,13 +223,14 @@ impl Usage {
     }
 }
 
-fn finish_reason(stop_reason: &str) -> &'static str {
+/// A reason without a counterpart stays, so that it does not pass for a good end.
+fn finish_reason(stop_reason: &str) -> &str {
     match stop_reason {
         "max_tokens" | "model_context_window_exceeded" => "length",
         "tool_use" => "tool_calls",
         "refusal" => "content_filter",
-        // `end_turn`, `stop_sequence`, `pause_turn`.
-        _ => "stop",
+        "end_turn" | "stop_sequence" => "stop",
+        other => other,
     }
 }
 
@@ -368,7 +369,7 @@ mod tests {
         for (stop, finish) in [
             ("end_turn", "stop"),
             ("stop_sequence", "stop"),
-            ("pause_turn", "stop"),
+            ("pause_turn", "pause_turn"),
             ("max_tokens", "length"),
             ("model_context_window_exceeded", "length"),
             ("tool_use", "tool_calls"),

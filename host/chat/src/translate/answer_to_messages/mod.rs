@@ -5,6 +5,7 @@ mod blocks;
 use serde_json::{Value, json};
 
 use super::{CHAT_ID, MESSAGE_ID, bare_id, error, text};
+use crate::complete::is_good_end;
 use blocks::{Blocks, CallPiece, Kind};
 
 /// Translates one streamed answer.
@@ -50,6 +51,11 @@ impl ChatToMessages {
     pub fn push(&mut self, chunk: &Value) -> Vec<Value> {
         if self.progress == Progress::Over {
             return Vec::new();
+        }
+        let failed = first_choice(chunk).filter(|choice| !choice["error"].is_null());
+        if let Some(choice) = failed {
+            self.progress = Progress::Over;
+            return vec![error::stream_error_to_anthropic(choice)];
         }
         if !chunk["error"].is_null() {
             self.progress = Progress::Over;
@@ -179,12 +185,14 @@ impl ChatToMessages {
         Ok(())
     }
 
-    /// Some servers say `stop` also after tool calls.
-    fn stop_reason(&self, finish_reason: &str) -> &'static str {
+    /// Some servers say `stop` also after tool calls. A reason without a counterpart stays, so that
+    /// a failure does not pass for a good end.
+    fn stop_reason<'a>(&self, finish_reason: &'a str) -> &'a str {
         match finish_reason {
             "length" => "max_tokens",
             "content_filter" => "refusal",
             "tool_calls" | "function_call" => "tool_use",
+            reason if !is_good_end(reason) => reason,
             _ if self.blocks.hold_calls() => "tool_use",
             _ if self.stop_sequence.is_some() => "stop_sequence",
             _ => "end_turn",
@@ -311,7 +319,8 @@ mod tests {
             ("tool_calls", "tool_use"),
             ("function_call", "tool_use"),
             ("content_filter", "refusal"),
-            ("tired", "end_turn"),
+            ("eos", "end_turn"),
+            ("abort", "abort"),
         ] {
             assert_eq!(stop_reason(&[end(finish)])["stop_reason"], stop, "{finish}");
         }
