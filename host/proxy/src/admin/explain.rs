@@ -46,8 +46,8 @@ pub(super) async fn explain(
     let route = &looked.route;
     let edits: Vec<_> = consultation.edits.iter().map(edit).collect();
     let mut explanation = json!({ "backend": route.to.name, "model": route.model, "edits": edits });
-    if rules.floor == Floor::Open {
-        explanation["floor"] = rules.floor.name().into();
+    if looked.rules.floor == Floor::Open {
+        explanation["floor"] = looked.rules.floor.name().into();
     }
     match consultation.keyed {
         Keyed::Bypass(reason) => {
