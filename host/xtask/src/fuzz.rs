@@ -31,9 +31,9 @@ const PATIENCE: u32 = 20;
 pub(crate) enum Target {
     /// HTTP bodies to keys: equal requests share one, and no others do
     Keys,
-    /// Streams of OpenAI's API through reading, folding, replay and translation
+    /// Streams of chat completions through reading, folding, replay and translation
     SseOpenai,
-    /// Streams of Anthropic's API through the same
+    /// Streams of messages through the same
     SseAnthropic,
     /// A keyer's edits of a body, beside naive ones
     Edits,
