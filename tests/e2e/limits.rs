@@ -60,7 +60,7 @@ async fn a_body_over_the_limit_is_refused_before_it_has_come() {
     for framing in ["content-length: 1000000", "transfer-encoding: chunked"] {
         let mut stream = deja.connect().await;
         let head = format!(
-            "POST {} HTTP/1.1\r\nhost: deja\r\nconnection: close\r\n{framing}\r\n\r\n",
+            "POST {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{framing}\r\n\r\n",
             API.path()
         );
         let body = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
@@ -84,7 +84,7 @@ async fn headers_over_the_limit_are_refused() {
     let (_upstream, deja) = deja("max_header_bytes = \"8KiB\"").await;
     let mut stream = deja.connect().await;
     let head = format!(
-        "GET /health HTTP/1.1\r\nhost: deja\r\nx-large: {}\r\n\r\n",
+        "GET /health HTTP/1.1\r\nhost: localhost\r\nx-large: {}\r\n\r\n",
         "x".repeat(12_000)
     );
     // The server may have answered before it has taken all.
@@ -151,7 +151,7 @@ async fn a_body_that_drips_is_not_waited_for() {
     let mut stream = deja.connect().await;
     let path = API.path();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: deja\r\nconnection: close\r\ncontent-length: 99\r\n\r\n{{"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 99\r\n\r\n{{"
     );
     stream
         .write_all(head.as_bytes())
@@ -182,7 +182,7 @@ async fn who_takes_nothing_is_cut_off_and_the_answer_is_stored() {
     let body = API.streamed_question("Tell me everything.").to_string();
     let mut stream = deja.connect().await;
     let head = format!(
-        "POST {} HTTP/1.1\r\nhost: deja\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        "POST {} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         API.path(),
         body.len(),
     );

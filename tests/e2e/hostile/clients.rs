@@ -88,7 +88,7 @@ async fn begun(deja: &Deja, sent: usize) -> TcpStream {
     let mut stream = deja.connect().await;
     let path = Api::OpenAi.path();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: deja\r\nexpect: 100-continue\r\ncontent-length: 9999999\r\n\r\n"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9999999\r\n\r\n"
     );
     stream
         .write_all(head.as_bytes())

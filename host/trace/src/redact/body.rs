@@ -70,9 +70,10 @@ fn replacement(string: &JsonString<'_>, content: &str, depth: usize) -> Option<S
     }
     let text: String = serde_json::from_str(&format!("\"{content}\"")).ok()?;
     let urls = redacted_urls(&text);
-    let inner = match may_be_json {
-        true => redacted(&urls, depth + 1),
-        false => Cow::Borrowed(&*urls),
+    let inner = if may_be_json {
+        redacted(&urls, depth + 1)
+    } else {
+        Cow::Borrowed(&*urls)
     };
     if inner == text {
         return None;
