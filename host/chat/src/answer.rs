@@ -206,7 +206,7 @@ mod tests {
                 (original.pointer(pointer), replayed.pointer_mut(pointer))
             {
                 let is_kept = pointer.contains("tool_calls") && !old.to_string().contains("call_");
-                let fresh = !is_kept && old.to_string() != "\"\"";
+                let fresh = !is_kept && *old != "";
                 assert_eq!(new != old, fresh, "{pointer} of {original}");
                 *new = old.clone();
             }

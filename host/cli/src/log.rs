@@ -87,6 +87,10 @@ impl Write for Pieces {
         self.0.write(line)
     }
 
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "there is nothing to wait for: it rests so that it is not woken for each line"
+    )]
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()?;
         thread::sleep(PAUSE);

@@ -161,9 +161,9 @@ impl Call {
             return Err(Error::BodyTooLarge { limit });
         }
         let most = settings.max_bodies_bytes;
-        let held = bodies.share(most);
+        let share = bodies.share(most);
         let (rules, partition) = (settings.headers.clone(), settings.partition.clone());
-        let mut call = Self::new(endpoint, head, rules, partition, held);
+        let mut call = Self::new(endpoint, head, rules, partition, share);
         let mut pieces = Pieces::default();
         let mut hasher = RawHasher::new(call.scope_parts());
         let mut body = Limited::new(body, limit);
@@ -196,7 +196,7 @@ impl Call {
         head: Parts,
         rules: HeaderRules,
         partition: PartitionBy,
-        held: Share,
+        share: Share,
     ) -> Self {
         Self {
             endpoint,
@@ -205,7 +205,7 @@ impl Call {
             headers: Arc::new(CallHeaders::new(head.headers, rules, partition)),
             digest: RawHasher::new([]).finish(),
             pieces: Vec::new(),
-            held: Arc::new(held),
+            held: Arc::new(share),
         }
     }
 

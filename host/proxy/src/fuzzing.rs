@@ -13,8 +13,8 @@ use crate::{Backends, PartitionBy, body::Outline, budget::Budget, decode::Call};
 pub fn key(backends: &Backends, endpoint: Endpoint, body: Bytes) -> Result<Key, String> {
     let (head, ()) = Request::new(()).into_parts();
     let rules = HeaderRules::default();
-    let held = Budget::default().share(body.len());
-    let call = Call::new(endpoint, head, rules, PartitionBy::ApiKey, held);
+    let share = Budget::default().share(body.len());
+    let call = Call::new(endpoint, head, rules, PartitionBy::ApiKey, share);
     let outline = Outline::of(&body);
     let asked = call.asked(body, outline, None);
     let asked = asked.map_err(|error| error.to_string())?;

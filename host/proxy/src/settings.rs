@@ -115,7 +115,7 @@ pub struct Hosts {
 impl Hosts {
     /// Takes names and addresses without ports; `*` stands for all.
     #[must_use]
-    pub fn new(names: Vec<String>) -> Self {
+    pub fn new(names: &[String]) -> Self {
         Self {
             is_any: names.iter().any(|name| name == "*"),
             names: names.iter().map(|name| name.to_ascii_lowercase()).collect(),

@@ -134,6 +134,7 @@ fn messages() -> Value {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "it is one table")]
 fn what_was_asked_stays_in_the_key() {
     const CHAT: Endpoint = Endpoint::ChatCompletions;
     const MESSAGES: Endpoint = Endpoint::Messages;
@@ -352,12 +353,9 @@ fn the_floor_is_one_for_all_keyers_together() {
 
 #[test]
 fn an_open_floor_lets_anything_go() {
-    let keyer = || Fixed("k", Floor::Open, vec![remove("/messages")]);
-    let keyed = consult(Endpoint::ChatCompletions, &chat(), vec![keyer()]);
+    let open = || Fixed("k", Floor::Open, vec![remove("/messages")]);
+    let keyed = consult(Endpoint::ChatCompletions, &chat(), vec![open()]);
     assert!(matches!(keyed, Keyed::Cache(_)), "{keyed:?}");
-    assert_eq!(
-        KeyerChain::new(vec![Arc::new(keyer())]).floor(),
-        Floor::Open
-    );
+    assert_eq!(KeyerChain::new(vec![Arc::new(open())]).floor(), Floor::Open);
     assert_eq!(KeyerChain::new(Vec::new()).floor(), Floor::Held);
 }

@@ -40,79 +40,79 @@ fn nothing_has_to_be_set() {
     );
 }
 
+/// A configuration that sets what can be set, each to another value than its default.
+const EVERYTHING: &str = r#"
+[server]
+listen = "[::1]:0"
+max_body_bytes = 1000
+header_timeout = "1s"
+body_timeout = "2s"
+drain_timeout = "3s"
+max_header_bytes = "16KiB"
+max_answer_bytes = "1MiB"
+max_in_flight_bytes = "32MiB"
+max_bodies_bytes = "64MiB"
+max_parsed_body_bytes = "8MiB"
+max_parse_bytes = "16MiB"
+max_requests = 5
+max_fetches = 4
+max_share = 0.25
+max_connections = 3
+write_timeout = "4s"
+head_timeout = "20s"
+keep_alive = "5s"
+cors_origins = ["loopback", "https://app.example"]
+[log]
+format = "json"
+max_waiting_lines = 6
+[admin]
+token_env = "PATH"
+[[backend]]
+kind = "mlx"
+name = "own"
+models = ["tiny*"]
+aliases = { "claude-*" = "tiny" }
+model = "tiny"
+context_length = 0x100
+start_timeout = "1min"
+max_waiting = 3
+[[backend]]
+kind = "upstream"
+api = "anthropic"
+url = "https://api.anthropic.com"
+api_key_env = "PATH"
+connect_timeout = "1s"
+idle_timeout = "2s"
+stream_usage = false
+[cache]
+keep_requests = false
+memo_entries = 9
+max_bytes = "1MiB"
+max_entries = 7
+ttl = "forever"
+partition = "none"
+max_share = 0.5
+[plugins]
+dir = "drop"
+call_timeout = "50ms"
+start_timeout = "1s"
+max_memory = "8MiB"
+max_result = "1MiB"
+max_file = "2MiB"
+[[keyer]]
+plugin = "a"
+[[keyer]]
+plugin = "b"
+config = { deep = [{ n = 1, x = 0.5, on = true }], s = "" }
+[eviction]
+plugin = "sieve"
+[stats]
+plugin = "mine"
+"#;
+
 #[test]
 fn everything_can_be_set() {
-    let config = parse(
-        r#"
-        [server]
-        listen = "[::1]:0"
-        max_body_bytes = 1000
-        header_timeout = "1s"
-        body_timeout = "2s"
-        drain_timeout = "3s"
-        max_header_bytes = "16KiB"
-        max_answer_bytes = "1MiB"
-        max_in_flight_bytes = "32MiB"
-        max_bodies_bytes = "64MiB"
-        max_parsed_body_bytes = "8MiB"
-        max_parse_bytes = "16MiB"
-        max_requests = 5
-        max_fetches = 4
-        max_share = 0.25
-        max_connections = 3
-        write_timeout = "4s"
-        head_timeout = "20s"
-        keep_alive = "5s"
-        cors_origins = ["loopback", "https://app.example"]
-        [log]
-        format = "json"
-        max_waiting_lines = 6
-        [admin]
-        token_env = "PATH"
-        [[backend]]
-        kind = "mlx"
-        name = "own"
-        models = ["tiny*"]
-        aliases = { "claude-*" = "tiny" }
-        model = "tiny"
-        context_length = 0x100
-        start_timeout = "1min"
-        max_waiting = 3
-        [[backend]]
-        kind = "upstream"
-        api = "anthropic"
-        url = "https://api.anthropic.com"
-        api_key_env = "PATH"
-        connect_timeout = "1s"
-        idle_timeout = "2s"
-        stream_usage = false
-        [cache]
-        keep_requests = false
-        memo_entries = 9
-        max_bytes = "1MiB"
-        max_entries = 7
-        ttl = "forever"
-        partition = "none"
-        max_share = 0.5
-        [plugins]
-        dir = "drop"
-        call_timeout = "50ms"
-        start_timeout = "1s"
-        max_memory = "8MiB"
-        max_result = "1MiB"
-        max_file = "2MiB"
-        [[keyer]]
-        plugin = "a"
-        [[keyer]]
-        plugin = "b"
-        config = { deep = [{ n = 1, x = 0.5, on = true }], s = "" }
-        [eviction]
-        plugin = "sieve"
-        [stats]
-        plugin = "mine"
-        "#,
-    )
-    .expect("it is right");
+    let config = parse(EVERYTHING).expect("it is right");
     assert_eq!(config.server.drain_timeout, Duration::from_secs(3));
     assert_eq!(config.proxy.max_body_bytes, 1000);
     assert_eq!(config.proxy.max_share, Fraction::new(0.25));

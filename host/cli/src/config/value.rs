@@ -194,7 +194,7 @@ impl Setting for Hosts {
             let is_part = |letter: char| letter.is_ascii_alphanumeric() || "-._".contains(letter);
             name.chars().all(is_part) || name.parse::<std::net::Ipv6Addr>().is_ok()
         };
-        (names == ["*"] || names.iter().all(is_name)).then(|| Self::new(names))
+        (names == ["*"] || names.iter().all(is_name)).then(|| Self::new(&names))
     }
 }
 
