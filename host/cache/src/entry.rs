@@ -29,7 +29,7 @@ pub struct Entry {
     pub question: Question,
     /// Names to purge by.
     pub tags: Vec<String>,
-    /// Whose it is, where callers are told apart.
+    /// The tenant that it belongs to, where callers are kept apart.
     pub tenant: Option<Tenant>,
     /// When its answer was asked for.
     pub(crate) order: FetchOrder,
@@ -53,7 +53,7 @@ pub struct NewEntry {
     pub ttl: Option<Duration>,
     /// Names to purge by.
     pub tags: Vec<String>,
-    /// Whose it is, where callers are told apart.
+    /// The tenant that it belongs to, where callers are kept apart.
     pub tenant: Option<Tenant>,
 }
 

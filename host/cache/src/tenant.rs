@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use crate::{Capacity, Entry, digest::Digest};
 
-/// Callers who share answers: a digest of what tells them from others.
+/// Callers who share answers: a digest of what separates them from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tenant(u64);
 
 impl Tenant {
-    /// The tenant that exactly these parts tell from others.
+    /// The tenant that exactly these parts separate from others.
     #[must_use]
     pub fn of<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut digest = Digest::new();

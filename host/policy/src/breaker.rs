@@ -44,7 +44,7 @@ pub enum BreakerState {
 /// Bytes of the largest request that is of the first size.
 const FIRST_SIZE: usize = 1 << 20;
 
-/// Sizes of requests that are told apart.
+/// Classes of request sizes, each with a breaker of its own.
 const SIZES: usize = 14;
 
 /// The circuit breakers of one plugin, one for each size of requests: what fails on large ones may

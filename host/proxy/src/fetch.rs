@@ -87,7 +87,7 @@ pub(crate) struct Fetch {
     pub(crate) parts: usize,
     /// What the answer may take.
     pub(crate) limits: AnswerLimits,
-    /// Whose answer it is, where callers are told apart.
+    /// The tenant that the answer belongs to, where callers are kept apart.
     pub(crate) tenant: Option<Tenant>,
     /// Whether the request is held beside the answer.
     pub(crate) keeps_requests: bool,

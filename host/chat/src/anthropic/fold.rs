@@ -70,7 +70,7 @@ impl Fold {
         let first = self.message.is_none();
         let content = message.get("content").and_then(Value::as_array);
         if content.is_some_and(|blocks| !blocks.is_empty()) {
-            // No block that follows could be told from those.
+            // No block that follows could be distinguished from those.
             self.fault.get_or_insert(Incomplete::UnknownDelta);
         }
         self.message = Some(message);

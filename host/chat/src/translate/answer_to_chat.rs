@@ -100,7 +100,7 @@ impl MessagesToChat {
             "text" => self.piece("content", text(block, "text")),
             "thinking" => self.piece("reasoning_content", text(block, "thinking")),
             "tool_use" => self.call(block),
-            // What the vendor's own tools do is not told.
+            // What the vendor's own tools do is left out.
             "redacted_thinking" => Vec::new(),
             kind if kind.ends_with("tool_use") || kind.ends_with("tool_result") => Vec::new(),
             kind => self.fail(kind),
