@@ -1,5 +1,7 @@
 //! The program's log, on standard error.
 
+mod plain;
+
 use std::{
     cell::RefCell,
     fmt,
@@ -14,6 +16,8 @@ use tracing_subscriber::{
     filter::LevelFilter,
     fmt::{MakeWriter, format::Writer, time::FormatTime},
 };
+
+use plain::Plain;
 
 use crate::config::{LogFormat, LogSettings};
 
@@ -73,7 +77,8 @@ fn init(format: LogFormat, writer: impl for<'a> MakeWriter<'a> + Send + Sync + '
         .with_timer(Clock)
         .with_target(false);
     match format {
-        LogFormat::Human => log.with_ansi(stderr().is_terminal()).init(),
+        LogFormat::Human if stderr().is_terminal() => log.init(),
+        LogFormat::Human => log.event_format(Plain).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }
