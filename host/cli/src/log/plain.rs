@@ -32,11 +32,7 @@ where
     ) -> fmt::Result {
         Clock.format_time(&mut line)?;
         line.write_str(level(*event.metadata().level()))?;
-        for span in context
-            .event_scope()
-            .into_iter()
-            .flat_map(|scope| scope.from_root())
-        {
+        for span in context.event_scope().into_iter().flat_map(Scope::from_root) {
             write!(line, " {}", span.name())?;
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
                 write!(line, "{{{fields}}}")?;
