@@ -11,9 +11,9 @@
 
 use std::{fmt, path::PathBuf, time::Instant};
 
-use deja_chat::{Prompt, Sampling};
 use deja_engine::{LanguageModel, Step};
 use deja_tests::{Deja, Frames, Setup, required};
+use deja_wire::{Prompt, Sampling};
 use serde_json::json;
 
 /// What the prompts repeat, two by two, and the model goes on to.

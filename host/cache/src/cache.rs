@@ -240,7 +240,7 @@ impl Cache {
     #[must_use]
     pub fn nearest(
         &self,
-        endpoint: deja_chat::Endpoint,
+        endpoint: deja_wire::Endpoint,
         canonical: &serde_json::Value,
     ) -> Option<(Arc<Entry>, Vec<Difference>)> {
         let asked = difference::leaves(canonical);

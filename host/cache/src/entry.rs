@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deja_chat::{Answer, Endpoint};
+use deja_wire::{Answer, Endpoint};
 
 use crate::{EntryFacts, EntryId, FetchOrder, Key, Question, Tenant};
 

@@ -32,7 +32,7 @@ mod testing;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use cache::{Cache, CacheLimits, HIT_BATCH, Purge, Stored};
-pub use deja_chat::Endpoint;
+pub use deja_wire::Endpoint;
 pub use difference::Difference;
 pub use edit::{EditError, EditProblem};
 pub use entry::{Entry, NewEntry};

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use lru::LruCache;
 use parking_lot::Mutex;
 
-use deja_chat::Delivery;
+use deja_wire::Delivery;
 
 use crate::{Headers, Key, digest::Digest, headers::HeaderRead};
 

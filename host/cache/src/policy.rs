@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use deja_chat::{Endpoint, Role, Text};
+use deja_wire::{Endpoint, Role, Text};
 use serde_json::Value;
 
 use crate::{Floor, Headers};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use deja_chat::{Endpoint, Role};
+use deja_wire::{Endpoint, Role};
 use serde::Deserialize;
 use serde_json::Value;
 

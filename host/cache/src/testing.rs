@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use deja_chat::{Answer, Endpoint};
+use deja_wire::{Answer, Endpoint};
 use parking_lot::Mutex;
 use serde_json::json;
 

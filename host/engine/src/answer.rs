@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use deja_chat::{Candidate, Delta, FinishReason, TokenLogprob};
+use deja_wire::{Candidate, Delta, FinishReason, TokenLogprob};
 
 use crate::{
     batch::Token,

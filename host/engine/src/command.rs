@@ -1,6 +1,6 @@
 //! What the engine's handles ask of the supervisor.
 
-use deja_chat::{Embedding, Event};
+use deja_wire::{Embedding, Event};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use deja_chat::{Embedding, EmbeddingInput, EmbeddingRequest};
+use deja_wire::{Embedding, EmbeddingInput, EmbeddingRequest};
 
 use crate::{
     EngineError, LanguageModel,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use deja_chat::{ChatRequest, Embedding, EmbeddingRequest, Event};
+use deja_wire::{ChatRequest, Embedding, EmbeddingRequest, Event};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 

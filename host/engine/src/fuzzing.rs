@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
-use deja_chat::Conversation;
+use deja_wire::Conversation;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio_util::codec::Decoder as _;
 

@@ -2,7 +2,7 @@
 
 use std::{cell::OnceCell, collections::HashSet, path::Path};
 
-use deja_chat::{Conversation, EmbeddingInput, Prompt, Sampling};
+use deja_wire::{Conversation, EmbeddingInput, Prompt, Sampling};
 use llguidance::api::TopLevelGrammar;
 
 use crate::{

@@ -6,7 +6,7 @@
 use std::{io, path::PathBuf};
 
 use bytes::Bytes;
-use deja_chat::{ChatRequest, Embedding, EmbeddingRequest, Event};
+use deja_wire::{ChatRequest, Embedding, EmbeddingRequest, Event};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio_util::codec::LengthDelimitedCodec;
 
@@ -89,7 +89,7 @@ pub(crate) fn decode<T: DeserializeOwned>(frame: &[u8]) -> io::Result<T> {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use deja_chat::{
+    use deja_wire::{
         Candidate, Conversation, Delta, EmbeddingInput, FinishReason, Format, Message, Prompt,
         Role, Sampling, TokenLogprob, Tool, ToolCall, ToolChoice, Usage,
     };

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use deja_chat::{ChatRequest, Delta, Event, FinishReason, Prompt, TokenLogprob, Usage};
+use deja_wire::{ChatRequest, Delta, Event, FinishReason, Prompt, TokenLogprob, Usage};
 
 use crate::{
     EngineError, Limits,

@@ -1,6 +1,6 @@
 //! How likely the tokens of a prompt are, computed piece by piece beside the answers to others.
 
-use deja_chat::{Candidate, TokenLogprob};
+use deja_wire::{Candidate, TokenLogprob};
 use mlx_rs::ops::indexing::TryIndexOp;
 
 use crate::{

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use deja_chat::Event;
+use deja_wire::Event;
 use tokio::{
     sync::{mpsc, watch},
     time::{Instant, sleep, sleep_until},

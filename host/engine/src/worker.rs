@@ -15,7 +15,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use deja_chat::ChatRequest;
+use deja_wire::ChatRequest;
 use mlx_rs::memory;
 use rustix::process::{Signal, getpid, kill_process};
 use serde::Serialize;

@@ -7,7 +7,7 @@ use deja_cache::{
 
 use crate::contract::{eviction, http_request, keyer, stats};
 
-impl From<http_request::Role> for deja_chat::Role {
+impl From<http_request::Role> for deja_wire::Role {
     fn from(role: http_request::Role) -> Self {
         match role {
             http_request::Role::System => Self::System,
@@ -18,19 +18,19 @@ impl From<http_request::Role> for deja_chat::Role {
     }
 }
 
-impl From<deja_chat::Role> for http_request::Role {
-    fn from(role: deja_chat::Role) -> Self {
+impl From<deja_wire::Role> for http_request::Role {
+    fn from(role: deja_wire::Role) -> Self {
         match role {
-            deja_chat::Role::System => Self::System,
-            deja_chat::Role::User => Self::User,
-            deja_chat::Role::Assistant => Self::Assistant,
-            deja_chat::Role::Tool => Self::Tool,
+            deja_wire::Role::System => Self::System,
+            deja_wire::Role::User => Self::User,
+            deja_wire::Role::Assistant => Self::Assistant,
+            deja_wire::Role::Tool => Self::Tool,
         }
     }
 }
 
-impl From<deja_chat::Text> for http_request::Text {
-    fn from(text: deja_chat::Text) -> Self {
+impl From<deja_wire::Text> for http_request::Text {
+    fn from(text: deja_wire::Text) -> Self {
         Self {
             pointer: text.pointer,
             role: text.role.into(),

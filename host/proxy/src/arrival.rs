@@ -4,7 +4,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deja_cache::{FlightError, Stored};
-use deja_chat::{Api, Delivery, FrameKind, Fresh, anthropic, openai};
+use deja_wire::{Api, Delivery, FrameKind, Fresh, anthropic, openai};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{HeaderMap, body::Frame};

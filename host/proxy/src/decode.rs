@@ -7,7 +7,7 @@ use deja_cache::{
     Endpoint, HeaderRole, HeaderRules, Headers, KeyRequest, RawDigest, RawHasher, Scope, ScopePart,
     Tenant, is_credential,
 };
-use deja_chat::{Api, BadRequest, Delivery};
+use deja_wire::{Api, BadRequest, Delivery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request,

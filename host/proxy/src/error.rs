@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deja_cache::FlightError;
-use deja_chat::{
+use deja_wire::{
     Api, BadRequest, anthropic,
     openai::{self, ErrorKind},
     translate,

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use deja_cache::{Edit, Endpoint, Key, Outcome, OutcomeKind};
-use deja_chat::{Answer, Fresh};
 use deja_trace::{Digest, EditCount, Record, Recorder, redacted_query};
+use deja_wire::{Answer, Fresh};
 use hyper::StatusCode;
 
 use crate::{

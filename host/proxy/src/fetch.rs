@@ -9,7 +9,7 @@ use bytes::Bytes;
 use deja_cache::{
     Endpoint, FetchOrder, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket,
 };
-use deja_chat::{Answer, Fragment, FrameKind, Fresh, Incomplete, Recorder};
+use deja_wire::{Answer, Fragment, FrameKind, Fresh, Incomplete, Recorder};
 use hyper::HeaderMap;
 use tokio::{
     task::{JoinHandle, spawn_blocking},

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use deja_cache::{Endpoint, ScopePart, Tenant, Ticket};
-use deja_chat::Delivery;
+use deja_wire::Delivery;
 
 use crate::{
     arrival::{Arrival, Waits},

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use bytes::Bytes;
 use deja_cache::{Entry, Floor};
-use deja_chat::{Api, Delivery, Fresh};
+use deja_wire::{Api, Delivery, Fresh};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     HeaderMap, Response,

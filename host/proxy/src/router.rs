@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use deja_cache::Endpoint;
-use deja_chat::{Api, openai};
+use deja_wire::{Api, openai};
 use hyper::{HeaderMap, Method, Request, body::Incoming, header::ORIGIN};
 use percent_encoding::percent_decode_str;
 use tracing::{info, warn};

@@ -7,8 +7,8 @@ use std::{
 
 use bytes::Bytes;
 use deja_cache::{Edit, Endpoint, Entry, Key, Ledger, Outcome, OutcomeKind, now_ms};
-use deja_chat::Answer;
 use deja_trace::Recorder;
+use deja_wire::Answer;
 use hyper::StatusCode;
 use tracing::{info, warn};
 

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use deja_chat::Fresh;
+use deja_wire::Fresh;
 use hyper::{
     HeaderMap,
     header::{HeaderValue, VIA},

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 /// An endpoint.
 pub(crate) mod endpoint {
-    use deja_chat::Endpoint;
+    use deja_wire::Endpoint;
 
     use super::{Deserializer, Serializer, find, read};
 

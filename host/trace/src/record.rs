@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use deja_cache::{Key, OutcomeKind};
-use deja_chat::Endpoint;
+use deja_wire::Endpoint;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

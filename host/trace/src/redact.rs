@@ -3,7 +3,7 @@
 mod body;
 
 use deja_cache::{HeaderRules, is_credential};
-use deja_chat::Endpoint;
+use deja_wire::Endpoint;
 
 use crate::Digest;
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use bytes::Bytes;
-use deja_chat::{
+use deja_wire::{
     Answer, Api, Endpoint, FrameReader, Fresh, Recorder, frame, payload,
     translate::{ChatToMessages, MessagesToChat},
 };

@@ -4,7 +4,7 @@
 
 use std::sync::LazyLock;
 
-use deja_chat::{Conversation, Message, Role, Tool, ToolCall};
+use deja_wire::{Conversation, Message, Role, Tool, ToolCall};
 use deja_engine::fuzzing;
 use libfuzzer_sys::fuzz_target;
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use deja_chat::Endpoint;
+use deja_wire::Endpoint;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| deja_fuzz::sse::check(Endpoint::ChatCompletions, data));

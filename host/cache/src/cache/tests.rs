@@ -274,7 +274,7 @@ fn the_nearest_request_is_the_one_that_differs_least() {
     asked.as_mut().expect("it is kept")["temperature"] = 1.into();
     let asked = asked.expect("it is kept");
     let (entry, differences) = cache
-        .nearest(deja_chat::Endpoint::ChatCompletions, &asked)
+        .nearest(deja_wire::Endpoint::ChatCompletions, &asked)
         .expect("there are two");
     assert_eq!(entry.key, key(2));
     assert_eq!(differences.len(), 1);

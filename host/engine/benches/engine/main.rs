@@ -17,8 +17,8 @@ use std::{
     time::Instant,
 };
 
-use deja_chat::Sampling;
 use deja_engine::{LanguageModel, Step};
+use deja_wire::Sampling;
 use python::Python;
 use serde::{Deserialize, Serialize};
 

@@ -2,8 +2,8 @@
 
 use std::{path::Path, time::Instant};
 
-use deja_chat::{ChatRequest, Event, Prompt, Sampling, Usage};
 use deja_engine::{Engine, Generation, Settings, WorkerCommand};
+use deja_wire::{ChatRequest, Event, Prompt, Sampling, Usage};
 
 use crate::{ROUNDS, median};
 

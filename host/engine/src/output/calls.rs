@@ -1,6 +1,6 @@
 //! Telling a model's tool calls from its text.
 
-use deja_chat::{Delta, Tool};
+use deja_wire::{Delta, Tool};
 
 use super::{
     json::JsonCall,

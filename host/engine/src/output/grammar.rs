@@ -1,7 +1,7 @@
 //! The grammar of an answer that has to call a tool, or whose calls have to follow their schemas:
 //! in llguidance's dialect of Lark, which its `docs/syntax.md` describes.
 
-use deja_chat::{Conversation, Tool, ToolChoice};
+use deja_wire::{Conversation, Tool, ToolChoice};
 use serde_json::{Value, json};
 
 use super::{

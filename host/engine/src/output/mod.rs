@@ -13,7 +13,7 @@ mod xml;
 #[cfg(test)]
 mod tests;
 
-use deja_chat::{Conversation, Delta, FinishReason, ToolChoice};
+use deja_wire::{Conversation, Delta, FinishReason, ToolChoice};
 
 pub(crate) use grammar::grammar;
 pub(crate) use marker::longest_beginning;

@@ -1,6 +1,6 @@
 //! What comes out of the reading of a text.
 
-use deja_chat::{Delta, Tool};
+use deja_wire::{Delta, Tool};
 use rand::{RngExt, distr::Alphanumeric};
 
 /// Random characters of a call's id.

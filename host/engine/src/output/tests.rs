@@ -1,6 +1,6 @@
 //! The parsers together, each form by examples, and all by any splitting.
 
-use deja_chat::{Message, Role, Tool};
+use deja_wire::{Message, Role, Tool};
 use proptest::{prelude::*, sample::select};
 use serde_json::json;
 

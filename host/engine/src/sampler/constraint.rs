@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt, sync::Arc};
 
-use deja_chat::Format;
+use deja_wire::Format;
 use llguidance::{
     Matcher, ParserFactory,
     api::TopLevelGrammar,

@@ -1,6 +1,6 @@
 //! Which tokens may be drawn at all.
 
-use deja_chat::Sampling;
+use deja_wire::Sampling;
 use mlx_rs::{
     Array,
     error::Result,

@@ -5,7 +5,7 @@ mod filters;
 mod logprobs;
 mod penalties;
 
-use deja_chat::Sampling;
+use deja_wire::Sampling;
 use mlx_rs::{
     Array, Dtype,
     error::Result,

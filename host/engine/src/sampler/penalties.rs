@@ -1,6 +1,6 @@
 //! What a request changes about the logits of single tokens.
 
-use deja_chat::Sampling;
+use deja_wire::Sampling;
 use mlx_rs::{Array, Dtype, error::Result, ops::select};
 
 /// Penalties for tokens that were there, and biases.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use aho_corasick::AhoCorasick;
-use deja_chat::{Conversation, Message, Tool};
+use deja_wire::{Conversation, Message, Tool};
 use serde_json::{Map, Value};
 
 use crate::tokenizer::Tokenizer;
@@ -191,7 +191,7 @@ impl Marking<'_> {
 
 #[cfg(test)]
 mod tests {
-    use deja_chat::{Role, ToolCall};
+    use deja_wire::{Role, ToolCall};
     use proptest::prelude::*;
     use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! A conversation's turns under the names that templates use.
 
-use deja_chat::{Message, ToolCall};
+use deja_wire::{Message, ToolCall};
 use serde_json::{Map, Value, json};
 
 use crate::output::Style;

@@ -10,7 +10,7 @@ mod tests;
 
 pub(crate) use control_tokens::ControlTokens;
 
-use deja_chat::{Conversation, Tool};
+use deja_wire::{Conversation, Tool};
 use minijinja::{
     Environment, Error, ErrorKind, Value, context, syntax::SyntaxConfig, value::Serde,
 };

@@ -1,7 +1,7 @@
 //! Tools for models whose template knows none: the system prompt teaches them, in the form that
 //! most other models are trained on.
 
-use deja_chat::{Conversation, Message, Role};
+use deja_wire::{Conversation, Message, Role};
 use serde_json::json;
 
 use super::{messages::arguments, tools};

@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use deja_chat::{Message, Role, ToolCall, ToolChoice};
+use deja_wire::{Message, Role, ToolCall, ToolChoice};
 use serde::Deserialize;
 
 use super::*;

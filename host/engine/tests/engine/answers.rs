@@ -1,7 +1,7 @@
 //! What an engine answers.
 
-use deja_chat::{FinishReason, Sampling};
 use deja_engine::{Engine, EngineError, Settings};
+use deja_wire::{FinishReason, Sampling};
 
 use crate::support::{answer, model, request, start, worker};
 

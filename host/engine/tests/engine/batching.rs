@@ -1,7 +1,7 @@
 //! Several answers at once.
 
-use deja_chat::{ChatRequest, Delta, Event, Prompt, Sampling};
 use deja_engine::{Engine, EngineError, Limits, Settings};
+use deja_wire::{ChatRequest, Delta, Event, Prompt, Sampling};
 
 use crate::support::{answer, finish, model, request, start, story, wait_for_text, worker};
 

@@ -1,8 +1,8 @@
 //! Calls that the real model has to make, or has to make well.
 
-use deja_chat::{ChatRequest, Conversation, Delta, Event, FinishReason, Prompt, Sampling, Tool};
-use deja_chat::{Message, Role, ToolChoice};
 use deja_engine::{Engine, EngineError};
+use deja_wire::{ChatRequest, Conversation, Delta, Event, FinishReason, Prompt, Sampling, Tool};
+use deja_wire::{Message, Role, ToolChoice};
 use serde_json::{Value, json};
 
 use crate::support::start;

@@ -1,7 +1,7 @@
 //! Embeddings through the worker process.
 
-use deja_chat::{Embedding, EmbeddingInput, EmbeddingRequest, Event, Prompt};
 use deja_engine::{Engine, EngineError, LanguageModel, Settings};
+use deja_wire::{Embedding, EmbeddingInput, EmbeddingRequest, Event, Prompt};
 
 use crate::support::{model, start, story, wait_for_text, worker};
 

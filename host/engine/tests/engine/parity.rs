@@ -2,8 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
-use deja_chat::{Message, Prompt, Role, Sampling};
 use deja_engine::{LanguageModel, Step};
+use deja_wire::{Message, Prompt, Role, Sampling};
 use serde::Deserialize;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! What is known of a prompt from earlier requests.
 
-use deja_chat::{ChatRequest, Message, Prompt, Role};
 use deja_engine::{Engine, Limits, Settings};
+use deja_wire::{ChatRequest, Message, Prompt, Role};
 
 use crate::support::{answer, model, request, start, worker};
 

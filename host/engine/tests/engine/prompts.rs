@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf};
 
-use deja_chat::{ChatRequest, Prompt};
 use deja_engine::{EngineError, LanguageModel};
+use deja_wire::{ChatRequest, Prompt};
 use tempfile::TempDir;
 
 use crate::support::{answer, model, request, start};

@@ -1,7 +1,7 @@
 //! How tokens are chosen, and how likely they were.
 
-use deja_chat::{ChatRequest, Delta, Event, FinishReason, Format, Prompt, Sampling, TokenLogprob};
 use deja_engine::EngineError;
+use deja_wire::{ChatRequest, Delta, Event, FinishReason, Format, Prompt, Sampling, TokenLogprob};
 use serde_json::{Value, json};
 
 use crate::support::{answer, request, start};
@@ -111,7 +111,7 @@ async fn probabilities_are_told_with_the_text_of_their_tokens() {
     for TokenLogprob { token, top } in logprobs {
         assert_eq!(top.len(), 3);
         assert_eq!(top[0], token, "the likeliest token was taken");
-        let share = |candidate: &deja_chat::Candidate| candidate.logprob.map_or(0.0, f32::exp);
+        let share = |candidate: &deja_wire::Candidate| candidate.logprob.map_or(0.0, f32::exp);
         let shares: Vec<_> = top.iter().map(share).collect();
         assert!(shares.is_sorted_by(|a, b| a >= b), "{shares:?}");
         assert!(shares.iter().sum::<f32>() <= 1.001, "{shares:?}");

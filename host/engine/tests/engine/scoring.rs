@@ -1,7 +1,7 @@
 //! The probabilities of a prompt's own tokens.
 
-use deja_chat::{ChatRequest, Delta, Event, Prompt, Sampling, TokenLogprob, Usage};
 use deja_engine::{Engine, EngineError, LanguageModel, Limits, Settings};
+use deja_wire::{ChatRequest, Delta, Event, Prompt, Sampling, TokenLogprob, Usage};
 
 use crate::support::{model, start, worker};
 

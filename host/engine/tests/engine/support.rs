@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use deja_chat::{ChatRequest, Delta, Event, FinishReason, Message, Prompt, Role, Sampling, Usage};
 use deja_engine::{Engine, EngineError, Generation, Settings, WorkerCommand};
+use deja_wire::{ChatRequest, Delta, Event, FinishReason, Message, Prompt, Role, Sampling, Usage};
 
 /// The real model that `cargo xtask setup` puts in place.
 pub(crate) fn model() -> PathBuf {

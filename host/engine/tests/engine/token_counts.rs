@@ -1,7 +1,7 @@
 //! Counting the tokens of a prompt.
 
-use deja_chat::{ChatRequest, Event, Message, Prompt, Role};
 use deja_engine::{Engine, EngineError, LanguageModel, Settings};
+use deja_wire::{ChatRequest, Event, Message, Prompt, Role};
 
 use crate::support::{answer, finish, model, request, start, story, worker};
 

@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use deja_chat::Event;
 use deja_engine::{Engine, EngineError, Settings, WorkerCommand, WorkerStatus};
+use deja_wire::Event;
 use rustix::process::Signal;
 
 use crate::support::{answer, finish, model, request, start, story, worker};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use deja_chat::{Answer, Endpoint, FrameKind, FrameReader, Incomplete, Recorder};
+use deja_wire::{Answer, Endpoint, FrameKind, FrameReader, Incomplete, Recorder};
 use reqwest::{Response, StatusCode, header::CONTENT_TYPE};
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use deja_chat::Api;
+use deja_wire::Api;
 use serde::Serialize;
 
 use super::{

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use deja_chat::{Api, Endpoint};
+use deja_wire::{Api, Endpoint};
 use reqwest::header::HeaderMap;
 use serde::Serialize;
 use serde_json::{Map, Value, json};

@@ -1,6 +1,6 @@
 //! A server to be measured, and how it is asked.
 
-use deja_chat::Api;
+use deja_wire::Api;
 use reqwest::{
     Client, RequestBuilder, StatusCode,
     header::{HeaderMap, HeaderName, HeaderValue},

@@ -105,7 +105,7 @@ fn headers(recorded: &[(String, String)]) -> HeaderMap {
 
 #[cfg(test)]
 mod tests {
-    use deja_chat::Endpoint;
+    use deja_wire::Endpoint;
 
     use super::*;
 

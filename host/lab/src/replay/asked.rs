@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use deja_cache::{
     Entry, Keep, KeyRequest, Keyed, KeyerChain, NewEntry, OutcomeKind, Question, Scope, Ticket,
 };
-use deja_chat::Answer;
 use deja_trace::{Digest, Record};
+use deja_wire::Answer;
 use serde_json::{Value, value::RawValue};
 
 use super::{

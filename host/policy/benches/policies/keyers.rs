@@ -46,7 +46,7 @@ fn the_key_from_the_memo(bencher: Bencher<'_, '_>, sample: Sample) {
     let memo = Memo::new(10_000);
     let recalled = Recalled {
         key: "0".repeat(64).parse::<Key>().expect("it is a key"),
-        delivery: deja_chat::Delivery::Whole,
+        delivery: deja_wire::Delivery::Whole,
     };
     memo.remember(digest(&body), recalled, Vec::new());
     bencher.counter(BytesCount::of_str(&body)).bench_local(|| {

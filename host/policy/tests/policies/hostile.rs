@@ -8,8 +8,8 @@ use deja_cache::{
     BypassReason, Cache, CacheLimits, Capacity, Endpoint, Gauges, Keep, Keyed, KeyerChain, Ledger,
     NewEntry, Outcome, OutcomeKind, Question, Scope,
 };
-use deja_chat::Answer;
 use deja_policy::{BreakerState, PluginHost, PluginKind, PluginStatus};
+use deja_wire::Answer;
 use serde_json::{Value, json};
 
 use crate::guests::{self, Edit};

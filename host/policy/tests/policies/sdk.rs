@@ -161,11 +161,11 @@ const ENDPOINTS: [(Endpoint, sdk::Endpoint); 5] = [
     (Endpoint::CountTokens, sdk::Endpoint::CountTokens),
 ];
 
-const ROLES: [(deja_chat::Role, sdk::Role); 4] = [
-    (deja_chat::Role::System, sdk::Role::System),
-    (deja_chat::Role::User, sdk::Role::User),
-    (deja_chat::Role::Assistant, sdk::Role::Assistant),
-    (deja_chat::Role::Tool, sdk::Role::Tool),
+const ROLES: [(deja_wire::Role, sdk::Role); 4] = [
+    (deja_wire::Role::System, sdk::Role::System),
+    (deja_wire::Role::User, sdk::Role::User),
+    (deja_wire::Role::Assistant, sdk::Role::Assistant),
+    (deja_wire::Role::Tool, sdk::Role::Tool),
 ];
 
 proptest! {

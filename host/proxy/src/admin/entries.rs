@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use deja_cache::{Entry, Key, Purge};
-use deja_chat::BadRequest;
+use deja_wire::BadRequest;
 use serde_json::{Value, json};
 
 use crate::{error::Error, pipeline::Proxy};

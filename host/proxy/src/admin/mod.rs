@@ -10,7 +10,7 @@ mod explain;
 
 use std::sync::Arc;
 
-use deja_chat::Api;
+use deja_wire::Api;
 use hyper::{
     HeaderMap, Method, Request,
     body::Incoming,

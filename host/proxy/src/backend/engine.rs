@@ -1,11 +1,11 @@
 //! The engine as a backend: its events become `OpenAI`'s frames, and from those the client's.
 
 use bytes::Bytes;
-use deja_chat::{
+use deja_engine::{Engine, Generation};
+use deja_wire::{
     ChatRequest, Endpoint,
     openai::{self, ChatStream, CompletionStream},
 };
-use deja_engine::{Engine, Generation};
 use hyper::HeaderMap;
 use serde_json::json;
 

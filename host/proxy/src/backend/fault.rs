@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use deja_chat::Api;
 use deja_engine::EngineError;
+use deja_wire::Api;
 use hyper::{HeaderMap, StatusCode};
 
 /// Why a backend gave no answer.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use deja_chat::{
+use deja_wire::{
     Api, FrameReader, frame, payload,
     translate::{ChatToMessages, MessagesToChat},
 };

@@ -1,7 +1,7 @@
 //! Which headers pass between client and upstream.
 
 use deja_cache::{HeaderPattern, HeaderRules};
-use deja_chat::Api;
+use deja_wire::Api;
 use hyper::{
     HeaderMap,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT, VIA},

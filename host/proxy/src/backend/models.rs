@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use deja_chat::openai::Offer;
+use deja_wire::openai::Offer;
 use futures_util::future::join_all;
 use hyper::HeaderMap;
 use serde_json::Value;

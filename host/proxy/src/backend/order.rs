@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use deja_cache::Endpoint;
-use deja_chat::{Api, ChatRequest, EmbeddingRequest, openai, translate};
 use deja_trace::query_without_credentials;
+use deja_wire::{Api, ChatRequest, EmbeddingRequest, openai, translate};
 use serde_json::{Value, json};
 
 use super::{

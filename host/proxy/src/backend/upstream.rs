@@ -4,7 +4,7 @@ use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
-use deja_chat::{
+use deja_wire::{
     Api, BadRequest, BodyForm, Delivery, Fragment, Fresh, Recorder, body_form, unfold,
 };
 use hyper::{HeaderMap, StatusCode};

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use deja_chat::{Answer, Endpoint, FrameReader, Fresh, Recorder};
+use deja_wire::{Answer, Endpoint, FrameReader, Fresh, Recorder};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};

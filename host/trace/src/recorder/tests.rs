@@ -1,6 +1,6 @@
 use std::{fs, path::Path, sync::mpsc};
 
-use deja_chat::Endpoint;
+use deja_wire::Endpoint;
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deja_chat::{Delta, Message, Role};
+use deja_wire::{Delta, Message, Role};
 use llguidance::api::TopLevelGrammar;
 use proptest::{prelude::*, sample::select};
 use rand::{RngExt, SeedableRng, rngs::StdRng};

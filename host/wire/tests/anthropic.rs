@@ -1,6 +1,6 @@
 //! What the built-in model is asked, and says, through Anthropic's API.
 
-use deja_chat::{
+use deja_wire::{
     BadRequest, ChatRequest, Conversation, Delta, Event, FinishReason, Message, Prompt, Role, Tool,
     ToolCall, ToolChoice, Usage,
     openai::{self, ChatStream},

@@ -2,7 +2,7 @@
 
 #![allow(missing_docs)]
 
-use deja_chat::{Answer, Endpoint, Fresh, Recorder, openai::STREAM_END};
+use deja_wire::{Answer, Endpoint, Fresh, Recorder, openai::STREAM_END};
 use divan::{Bencher, counter::BytesCount};
 use serde_json::json;
 
