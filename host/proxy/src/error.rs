@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deja_cache::FlightError;
 use deja_wire::{
-    Api, BadRequest, anthropic,
+    Api, BadRequest, messages,
     openai::{self, ErrorKind},
     translate,
 };
@@ -159,7 +159,7 @@ impl Error {
         }
         match api {
             Api::OpenAi => self.openai_body(),
-            Api::Anthropic => anthropic::error(self.status().as_u16(), &self.to_string()),
+            Api::Anthropic => messages::error(self.status().as_u16(), &self.to_string()),
         }
         .into_bytes()
     }

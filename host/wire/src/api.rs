@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{anthropic, openai};
+use crate::{messages, openai};
 
 /// A client's API dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,7 +22,7 @@ impl Api {
     pub fn stream_end(self) -> &'static str {
         match self {
             Self::OpenAi => openai::STREAM_END,
-            Self::Anthropic => anthropic::STREAM_END,
+            Self::Anthropic => messages::STREAM_END,
         }
     }
 
@@ -31,7 +31,7 @@ impl Api {
     pub fn sign_of_life(self) -> &'static str {
         match self {
             Self::OpenAi => openai::SIGN_OF_LIFE,
-            Self::Anthropic => anthropic::SIGN_OF_LIFE,
+            Self::Anthropic => messages::SIGN_OF_LIFE,
         }
     }
 }

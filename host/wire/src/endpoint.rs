@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Api, BadRequest, Delivery, Text, anthropic, openai};
+use crate::{Api, BadRequest, Delivery, Text, messages, openai};
 
 /// What a client can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,7 +122,7 @@ impl Endpoint {
         match self.api() {
             _ if !self.streams() => Ok(Delivery::Whole),
             Api::OpenAi => openai::delivery(body),
-            Api::Anthropic => anthropic::delivery(body),
+            Api::Anthropic => messages::delivery(body),
         }
     }
 
@@ -133,7 +133,7 @@ impl Endpoint {
             Self::ChatCompletions => openai::texts(body),
             Self::Completions => openai::input_texts(body, "prompt"),
             Self::Embeddings => openai::input_texts(body, "input"),
-            Self::Messages | Self::CountTokens => anthropic::texts(body),
+            Self::Messages | Self::CountTokens => messages::texts(body),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Api, Endpoint, Incomplete, anthropic, openai};
+use crate::{Api, Endpoint, Incomplete, messages, openai};
 
 /// What a frame of a stream is to the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +25,14 @@ pub enum FrameKind {
 #[derive(Debug)]
 pub(crate) enum Fold {
     OpenAi(openai::Fold),
-    Anthropic(anthropic::Fold),
+    Anthropic(messages::Fold),
 }
 
 impl Fold {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         match endpoint.api() {
             Api::OpenAi => Self::OpenAi(openai::Fold::new(endpoint)),
-            Api::Anthropic => Self::Anthropic(anthropic::Fold::default()),
+            Api::Anthropic => Self::Anthropic(messages::Fold::default()),
         }
     }
 
@@ -59,7 +59,7 @@ impl Fold {
 pub fn unfold(endpoint: Endpoint, document: &Value) -> Vec<Value> {
     match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => openai::unfold(endpoint, document),
-        Endpoint::Messages => anthropic::unfold(document),
+        Endpoint::Messages => messages::unfold(document),
         Endpoint::Embeddings | Endpoint::CountTokens => Vec::new(),
     }
 }

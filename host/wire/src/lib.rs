@@ -8,17 +8,23 @@
 #![forbid(unsafe_code)]
 
 mod answer;
-pub mod anthropic;
 mod api;
+mod bad_request;
+pub mod chat_completions;
+mod chat_request;
 mod complete;
+pub mod completions;
+mod delivery;
 mod embedding;
+pub mod embeddings;
 mod endpoint;
+mod event;
 mod field;
 mod fold;
 mod fresh;
 mod front_coding;
-mod generation;
 mod message;
+pub mod messages;
 pub mod openai;
 mod recorder;
 mod request;
@@ -33,15 +39,18 @@ pub mod translate;
 
 pub use answer::Answer;
 pub use api::{Api, frame};
+pub use bad_request::BadRequest;
+pub use chat_request::{ChatRequest, Format, Prompt};
 pub use complete::Incomplete;
+pub use delivery::Delivery;
 pub use embedding::{Embedding, EmbeddingInput, EmbeddingRequest};
 pub use endpoint::Endpoint;
+pub use event::{Candidate, Delta, Event, Failure, FinishReason, TokenLogprob, Usage};
 pub use fold::{FrameKind, unfold};
 pub use fresh::Fresh;
-pub use generation::{Candidate, Delta, Event, FinishReason, TokenLogprob, Usage};
 pub use message::{Conversation, Message, Role, ToolCall};
 pub use recorder::{Fragment, Recorder};
-pub use request::{BadRequest, ChatRequest, Delivery, Format, Prompt};
+pub use request::{Content, Effort, Media, OutputFormat, Part, Request, ToolKind, ToolSpec, Turn};
 pub use sampling::Sampling;
 pub use sse::{BodyForm, FrameReader, FrameTooLong, body_form, payload};
 pub use text::Text;

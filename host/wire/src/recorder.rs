@@ -137,7 +137,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{Fresh, anthropic};
+    use crate::{Fresh, messages};
 
     fn chunk(content: &str, finish_reason: Option<&str>) -> String {
         let choice = json!({"delta": {"content": content}, "finish_reason": finish_reason});
@@ -201,10 +201,7 @@ mod tests {
             FrameKind::Quiet,
         ];
         assert_eq!(record(Endpoint::ChatCompletions, &frames).0, expected);
-        let (kinds, _) = record(
-            Endpoint::Messages,
-            &[anthropic::SIGN_OF_LIFE, "data: 1\n\n"],
-        );
+        let (kinds, _) = record(Endpoint::Messages, &[messages::SIGN_OF_LIFE, "data: 1\n\n"]);
         assert_eq!(kinds, [FrameKind::Quiet, FrameKind::Broken]);
     }
 

@@ -1,118 +1,189 @@
-//! What a client asks of a model, free of any wire format.
+//! What a client asks, free of any wire format.
+//!
+//! Each API decodes its requests to a [`Request`] and encodes one for its servers. A field that
+//! means the same in all APIs, or that no other API has, stays in [`Request::fields`] under its own
+//! name: whoever encodes decides whether it passes, is left out, or is refused by that name.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::{Conversation, Sampling};
+use crate::{Role, ToolCall, ToolChoice};
 
-/// What a model is to continue, and how.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ChatRequest {
+/// A request for an answer to a conversation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Request {
     /// The model asked for, if one was.
     pub model: Option<String>,
-    /// What comes before the answer.
-    pub prompt: Prompt,
-    /// How each token is chosen.
-    pub sampling: Sampling,
+    /// The conversation, oldest turn first; system prompts stand where they were given.
+    pub turns: Vec<Turn>,
+    /// What the model may call.
+    pub tools: Vec<ToolSpec>,
+    /// Whether it has to, if the client says so.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several tools in one answer, if the client says so.
+    pub parallel_tool_calls: Option<bool>,
     /// What the answer has to be.
-    pub format: Format,
-    /// How many answers are wanted, at least 1.
-    pub choices: u32,
-    /// Whether the tokens' probabilities are wanted, and of how many others in their places.
-    pub logprobs: Option<u8>,
-    /// Whether the answer begins with the prompt, which is a text.
-    pub echo: bool,
-    /// The most tokens to generate; without it, as many as the context holds.
-    pub max_tokens: Option<u32>,
-    /// Texts at which the answer ends; they are not part of it.
+    pub format: OutputFormat,
+    /// The most tokens to generate, those of reasoning included.
+    pub max_tokens: Option<u64>,
+    /// Texts at which the answer ends.
     pub stop: Vec<String>,
+    /// How hard the model is to think, if the client says so.
+    pub effort: Option<Effort>,
+    /// A name of the client's user.
+    pub user: Option<String>,
+    /// Whether the answer is wanted as a stream.
+    pub stream: bool,
+    /// All other fields of the body, in order and as they came: `temperature`, `top_p`, `seed`, and
+    /// what only one API has.
+    pub fields: Map<String, Value>,
 }
 
-impl ChatRequest {
-    /// Asks for one answer as the model gives it by itself.
-    #[must_use]
-    pub fn new(prompt: Prompt) -> Self {
-        Self {
-            model: None,
-            prompt,
-            sampling: Sampling::default(),
-            format: Format::Text,
-            choices: 1,
-            logprobs: None,
-            echo: false,
-            max_tokens: None,
-            stop: Vec::new(),
-        }
-    }
+/// All that one side says at once. Results of tools stand in turns of [`Role::Tool`], which hold
+/// nothing else.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order.
+    pub parts: Vec<Part>,
+    /// The speaker's name.
+    pub name: Option<String>,
+    /// Where the turn stands in the client's body, like `messages[0]`.
+    pub place: String,
 }
 
-/// What comes before an answer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Prompt {
-    /// A conversation, never empty, that the model's chat template writes as a text.
-    Conversation(Conversation),
-    /// A text that the model reads as it is.
+/// A part of a turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What it is.
+    pub content: Content,
+    /// Where it stands in the client's body, like `messages[0].content[1]`.
+    pub place: String,
+}
+
+/// What a part of a turn is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// A text.
     Text(String),
+    /// The model's refusal to answer.
+    Refusal(String),
+    /// An image, and in which detail it is to be seen.
+    Image {
+        /// Its bytes, or where they are.
+        source: Media,
+        /// `low`, `high` or `auto`, where the client says so.
+        detail: Option<String>,
+    },
+    /// A document, like a PDF.
+    Document {
+        /// Its bytes, or where they are.
+        source: Media,
+        /// Its name.
+        name: Option<String>,
+    },
+    /// What the model thought before it spoke.
+    Reasoning {
+        /// The thoughts, as far as they may be read.
+        text: String,
+        /// The vendor's proof of them, to be sent back as it came.
+        signature: Option<String>,
+    },
+    /// Reasoning that only its vendor can read, to be sent back as it came.
+    EncryptedReasoning(String),
+    /// A call of a tool by the model.
+    ToolCall(ToolCall),
+    /// What a tool answered.
+    ToolResult {
+        /// The id of its call.
+        id: String,
+        /// Texts, images and documents.
+        parts: Vec<Part>,
+        /// Whether the tool failed.
+        is_error: bool,
+    },
+    /// A part that only the client's own API knows, as it came.
+    Other(Value),
+}
+
+/// The bytes of an image or a document, or where they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// At this URL, which is no data URL.
+    Url(String),
+    /// Here, in base64.
+    Base64 {
+        /// Their media type.
+        media_type: String,
+        /// The bytes.
+        data: String,
+    },
+    /// In a file that the client has uploaded to its vendor.
+    File(String),
+}
+
+/// A tool that a request offers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ToolSpec {
+    /// What it is.
+    pub kind: ToolKind,
+    /// Where it stands in the client's body, like `tools[0]`.
+    pub place: String,
+}
+
+/// What a tool is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ToolKind {
+    /// A function whose arguments are JSON.
+    Function {
+        /// How the model calls it.
+        name: String,
+        /// What it does.
+        description: Option<String>,
+        /// The JSON schema of its arguments, an object's.
+        parameters: Option<Value>,
+        /// Whether calls have to follow that schema, if the client says so.
+        strict: Option<bool>,
+    },
+    /// A tool that takes any text.
+    Custom {
+        /// How the model calls it.
+        name: String,
+        /// What it does.
+        description: Option<String>,
+        /// A grammar that the text has to follow, as it came.
+        format: Option<Value>,
+    },
+    /// One that the client's vendor runs itself, as it came.
+    Hosted(Value),
 }
 
 /// What an answer has to be.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum OutputFormat {
     /// Any text.
     #[default]
     Text,
     /// A JSON object.
     JsonObject,
-    /// JSON that this schema allows.
-    JsonSchema(Value),
-}
-
-/// The form in which a client wants its answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
-    /// One JSON document when the answer is whole.
-    #[default]
-    Whole,
-    /// Server-sent events, piece by piece.
-    Stream {
-        /// Whether the last event tells the token counts.
-        usage: bool,
+    /// JSON that a schema allows.
+    JsonSchema {
+        /// The schema's name, where the client gives one.
+        name: Option<String>,
+        /// The schema.
+        schema: Value,
+        /// Whether the answer has to follow it exactly, if the client says so.
+        strict: Option<bool>,
     },
 }
 
-/// A request that no model is asked to answer.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct BadRequest {
-    /// What is wrong, for people.
-    pub message: String,
-    /// The field at fault, like `messages[0].role`.
-    pub field: Option<String>,
-    /// A short name for programs, like `unsupported_parameter`.
-    pub code: Option<&'static str>,
-}
-
-impl BadRequest {
-    /// A mistake in one field; `problem` goes on after the field's name.
-    #[must_use]
-    pub fn field(field: impl Into<String>, problem: &str) -> Self {
-        let field = field.into();
-        Self {
-            message: format!("`{field}` {problem}"),
-            field: Some(field),
-            code: None,
-        }
-    }
-
-    /// A field that would change the answer, and that the model cannot honour.
-    #[must_use]
-    pub fn unsupported(field: &str) -> Self {
-        Self {
-            message: format!("this model does not support `{field}`"),
-            field: Some(field.to_owned()),
-            code: Some("unsupported_parameter"),
-        }
-    }
+/// How hard a model is to think.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// As hard as this word says, like `low`.
+    Word(String),
+    /// For so many tokens.
+    Budget(u64),
 }

@@ -8,9 +8,9 @@ use std::{
 use serde_json::value::RawValue;
 
 use crate::{
-    Api, Endpoint, Fresh, anthropic,
+    Api, Endpoint, Fresh,
     fresh::{HEX_BYTES, NUMBERED_BYTES, TIME_BYTES},
-    openai,
+    messages, openai,
 };
 
 /// A value in an answer's JSON that belongs to one reply. It is found by where it stands, never by
@@ -143,7 +143,7 @@ impl Ids {
     pub(crate) fn piece(&mut self, text: &[u8], json: &[u8]) -> Result<Piece, serde_json::Error> {
         let spots = match self.endpoint.api() {
             Api::OpenAi => openai::spots(json),
-            Api::Anthropic => anthropic::spots(json),
+            Api::Anthropic => messages::spots(json),
         };
         Ok(self.substitute_all(text, &spots?))
     }

@@ -3,13 +3,13 @@
 use deja_wire::{
     BadRequest, ChatRequest, Conversation, Delta, Event, FinishReason, Message, Prompt, Role, Tool,
     ToolCall, ToolChoice, Usage,
-    openai::{self, ChatStream},
+    chat_completions::{self, ChatStream},
     translate::{self, ChatToMessages},
 };
 use serde_json::{Value, json};
 
 fn asked(body: &Value) -> Result<ChatRequest, BadRequest> {
-    openai::chat_request(&translate::messages_to_chat(body)?)
+    chat_completions::chat_request(&translate::messages_to_chat(body)?)
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use deja_engine::{Engine, Generation};
 use deja_wire::{
-    ChatRequest, Endpoint,
-    openai::{self, ChatStream, CompletionStream},
+    ChatRequest, Endpoint, chat_completions::ChatStream, completions::CompletionStream, embeddings,
 };
 use hyper::HeaderMap;
 use serde_json::json;
@@ -49,7 +48,7 @@ pub(super) async fn embed(
     let model = request.model.clone();
     let model = model.unwrap_or_else(|| engine.name().to_owned());
     let embeddings = engine.embed(request).await?;
-    let document = openai::embeddings(&model, &embeddings, encoding);
+    let document = embeddings::embeddings(&model, &embeddings, encoding);
     let limit = limits.bytes;
     if document.len() > limit {
         return Err(FetchError::TooLarge { limit });

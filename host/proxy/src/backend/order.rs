@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_trace::query_without_credentials;
-use deja_wire::{Api, ChatRequest, EmbeddingRequest, openai, translate};
+use deja_wire::{
+    Api, ChatRequest, EmbeddingRequest, chat_completions, completions, embeddings, translate,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -49,7 +51,7 @@ pub(crate) struct Generate {
 #[derive(Clone)]
 pub(crate) struct Embed {
     pub(super) request: EmbeddingRequest,
-    pub(super) encoding: openai::Encoding,
+    pub(super) encoding: embeddings::Encoding,
 }
 
 impl Order {
@@ -64,14 +66,14 @@ impl Order {
 
 fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
     let (request, translation) = match endpoint {
-        Endpoint::ChatCompletions => (openai::chat_request(body)?, None),
-        Endpoint::Completions => (openai::completion_request(body)?, None),
+        Endpoint::ChatCompletions => (chat_completions::chat_request(body)?, None),
+        Endpoint::Completions => (completions::completion_request(body)?, None),
         Endpoint::Messages => (messages_request(body)?, Some(Api::Anthropic)),
         Endpoint::CountTokens => return Ok(Order::Count(messages_request(body)?)),
         Endpoint::Embeddings => {
             return Ok(Order::Embed(Embed {
-                request: openai::embedding_request(body)?,
-                encoding: openai::encoding(body)?,
+                request: embeddings::embedding_request(body)?,
+                encoding: embeddings::encoding(body)?,
             }));
         }
     };
@@ -88,7 +90,7 @@ fn messages_request(body: &Value) -> Result<ChatRequest, Error> {
     if body["thinking"]["type"] == "disabled" {
         chat["reasoning_effort"] = "none".into();
     }
-    Ok(openai::chat_request(&chat)?)
+    Ok(chat_completions::chat_request(&chat)?)
 }
 
 fn for_upstream(

@@ -8,7 +8,7 @@ use crate::{FinishReason, Fresh, Usage};
 /// What all parts of one reply share. Each reply gets its own, so that a replayed answer does not
 /// carry another's id.
 #[derive(Clone, Debug)]
-pub(super) struct Envelope {
+pub(crate) struct Envelope {
     id: String,
     /// What each chunk says that it is.
     object: &'static str,
@@ -76,7 +76,7 @@ impl From<Usage> for WireUsage {
 
 impl Envelope {
     /// A new id that begins with `prefix`, and the time now.
-    pub(super) fn fresh(prefix: &str, object: &'static str, model: &str, usage: bool) -> Self {
+    pub(crate) fn fresh(prefix: &str, object: &'static str, model: &str, usage: bool) -> Self {
         let fresh = Fresh::new();
         let hex = fresh.hex();
         let hex = str::from_utf8(&hex).expect("digits are text");
@@ -90,7 +90,7 @@ impl Envelope {
     }
 
     /// A frame with these choices.
-    pub(super) fn frame<C: Serialize>(&self, choices: &[C]) -> String {
+    pub(crate) fn frame<C: Serialize>(&self, choices: &[C]) -> String {
         let counts = if self.usage {
             Counts::Later
         } else {
@@ -100,7 +100,7 @@ impl Envelope {
     }
 
     /// The frame with the counts, if they are wanted.
-    pub(super) fn usage_frame(&self, usage: Usage) -> String {
+    pub(crate) fn usage_frame(&self, usage: Usage) -> String {
         let none: [(); 0] = [];
         if self.usage {
             self.frame_with(&none, Counts::Now(usage.into()))
@@ -123,36 +123,38 @@ impl Envelope {
 }
 
 /// A comment that tells how much of a prompt was read.
-pub(super) fn progress(processed: u32, total: u32) -> String {
+pub(crate) fn progress(processed: u32, total: u32) -> String {
     format!(": prompt {processed}/{total}\n\n")
 }
 
 /// The API's name for why a model stopped.
-pub(super) fn finish_reason(finish: &FinishReason) -> &'static str {
+pub(crate) fn finish_reason(finish: &FinishReason) -> &str {
     match finish {
         FinishReason::Stop | FinishReason::StopString(_) => "stop",
         FinishReason::Length => "length",
         FinishReason::ToolCalls => "tool_calls",
+        FinishReason::Refusal => "content_filter",
+        FinishReason::Other(reason) => reason,
     }
 }
 
 /// The stop string that was met, which other servers tell beside the API's own fields, and of which
 /// translators make Anthropic's `stop_sequence`.
-pub(super) fn stop_reason(finish: &FinishReason) -> Option<&str> {
+pub(crate) fn stop_reason(finish: &FinishReason) -> Option<&str> {
     match finish {
         FinishReason::StopString(stop) => Some(stop),
-        FinishReason::Stop | FinishReason::Length | FinishReason::ToolCalls => None,
+        _ => None,
     }
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use serde_json::Value;
 
     use super::super::STREAM_END;
 
     /// The payloads of a whole stream.
-    pub(in super::super) fn chunks(frames: &str) -> Vec<Value> {
+    pub(crate) fn chunks(frames: &str) -> Vec<Value> {
         frames
             .strip_suffix(STREAM_END)
             .expect("the stream is whole")

@@ -8,7 +8,7 @@ use crate::{Candidate, TokenLogprob};
 
 /// A chat choice's `logprobs`.
 #[derive(Serialize)]
-pub(super) struct ChatLogprobs<'a> {
+pub(crate) struct ChatLogprobs<'a> {
     content: Vec<ChatToken<'a>>,
     refusal: (),
 }
@@ -38,7 +38,7 @@ impl<'a> From<&'a Candidate> for ChatCandidate<'a> {
 }
 
 /// These tokens for chat; nothing if there are none.
-pub(super) fn chat_logprobs(tokens: &[TokenLogprob]) -> Option<ChatLogprobs<'_>> {
+pub(crate) fn chat_logprobs(tokens: &[TokenLogprob]) -> Option<ChatLogprobs<'_>> {
     let content = tokens.iter().map(|token| ChatToken {
         token: (&token.token).into(),
         top_logprobs: token.top.iter().map(Into::into).collect(),
@@ -51,7 +51,7 @@ pub(super) fn chat_logprobs(tokens: &[TokenLogprob]) -> Option<ChatLogprobs<'_>>
 
 /// A completion choice's `logprobs`.
 #[derive(Default, Serialize)]
-pub(super) struct CompletionLogprobs {
+pub(crate) struct CompletionLogprobs {
     text_offset: Vec<usize>,
     token_logprobs: Vec<Option<f32>>,
     tokens: Vec<String>,
@@ -60,7 +60,7 @@ pub(super) struct CompletionLogprobs {
 
 /// These tokens for a completion whose text had `offset` characters before them, which is moved
 /// on; nothing if there are none.
-pub(super) fn completion_logprobs(
+pub(crate) fn completion_logprobs(
     tokens: &[TokenLogprob],
     offset: &mut usize,
 ) -> Option<CompletionLogprobs> {

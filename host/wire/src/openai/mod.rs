@@ -1,33 +1,19 @@
-//! `OpenAI`'s dialect: chat completions, the older completions of a text, and embeddings.
+//! What `OpenAI`'s endpoints share.
 
-mod chat_request;
-mod chat_stream;
-mod completion_request;
-mod completion_stream;
 mod delivery;
-mod embedding_request;
-mod embeddings;
-mod envelope;
+pub(crate) mod envelope;
 mod error;
 mod fold;
-mod logprobs;
-mod messages;
+pub(crate) mod logprobs;
 mod models;
-mod parameters;
+pub(crate) mod parameters;
 mod spots;
 mod texts;
-mod tools;
 mod unfold;
 
 use serde::Serialize;
 
-pub use chat_request::chat_request;
-pub use chat_stream::ChatStream;
-pub use completion_request::completion_request;
-pub use completion_stream::CompletionStream;
 pub use delivery::delivery;
-pub use embedding_request::{embedding_request, encoding};
-pub use embeddings::{Encoding, embeddings};
 pub use error::{ErrorKind, error, error_frame};
 pub use models::{Offer, model, models};
 pub use texts::{input_texts, texts};
@@ -45,6 +31,6 @@ pub(crate) const DONE: &[u8] = b"[DONE]";
 /// The frame that says nothing but that the answer is still in the making.
 pub const SIGN_OF_LIFE: &str = ": keep-alive\n\n";
 
-fn json(document: &impl Serialize) -> String {
+pub(crate) fn json(document: &impl Serialize) -> String {
     serde_json::to_string(document).expect("strings and numbers always have a JSON form")
 }

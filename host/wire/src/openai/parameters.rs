@@ -11,10 +11,10 @@ const MOST_STOP_STRINGS: usize = 4;
 const MOST_CHOICES: u32 = 128;
 
 /// Whether a field's value leaves the answer as it would be without it.
-pub(super) type IsNeutral = fn(&Field<'_>) -> bool;
+pub(crate) type IsNeutral = fn(&Field<'_>) -> bool;
 
 /// Whether it is an empty list or object.
-pub(super) fn is_empty(field: &Field<'_>) -> bool {
+pub(crate) fn is_empty(field: &Field<'_>) -> bool {
     let list = field.value.as_array().is_some_and(Vec::is_empty);
     list || field
         .value
@@ -23,7 +23,7 @@ pub(super) fn is_empty(field: &Field<'_>) -> bool {
 }
 
 /// Refuses the first of these fields that would change the answer.
-pub(super) fn refuse_unsupported(
+pub(crate) fn refuse_unsupported(
     body: &Field<'_>,
     unsupported: &[(&str, IsNeutral)],
 ) -> Result<(), BadRequest> {
@@ -37,13 +37,13 @@ pub(super) fn refuse_unsupported(
 }
 
 /// The model asked for.
-pub(super) fn model(body: &Field<'_>) -> Result<Option<String>, BadRequest> {
+pub(crate) fn model(body: &Field<'_>) -> Result<Option<String>, BadRequest> {
     let model = body.get("model").map(|model| model.string()).transpose()?;
     Ok(model.map(str::to_owned))
 }
 
 /// How each token is chosen, each field within its range.
-pub(super) fn sampling(body: &Field<'_>) -> Result<Sampling, BadRequest> {
+pub(crate) fn sampling(body: &Field<'_>) -> Result<Sampling, BadRequest> {
     let above_0 = |to| (Bound::Excluded(0.0), to);
     let number = |name, default, range: (Bound<f32>, Bound<f32>), words| {
         body.get(name)
@@ -104,14 +104,14 @@ fn seed(body: &Field<'_>) -> Result<Option<u64>, BadRequest> {
 }
 
 /// How many answers are wanted.
-pub(super) fn choices(body: &Field<'_>) -> Result<u32, BadRequest> {
+pub(crate) fn choices(body: &Field<'_>) -> Result<u32, BadRequest> {
     let range = 1..=MOST_CHOICES;
     body.get("n")
         .map_or(Ok(1), |n| n.integer(range, "from 1 to 128"))
 }
 
 /// The limit under this name, which is at least `least`.
-pub(super) fn token_limit(
+pub(crate) fn token_limit(
     body: &Field<'_>,
     name: &str,
     least: u32,
@@ -123,7 +123,7 @@ pub(super) fn token_limit(
 }
 
 /// One stop string, or a list of them.
-pub(super) fn stop_strings(body: &Field<'_>) -> Result<Vec<String>, BadRequest> {
+pub(crate) fn stop_strings(body: &Field<'_>) -> Result<Vec<String>, BadRequest> {
     let Some(stop) = body.get("stop") else {
         return Ok(Vec::new());
     };

@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
-use super::{embeddings::Encoding, parameters::model};
-use crate::{BadRequest, EmbeddingInput, EmbeddingRequest, field::Field};
+use super::Encoding;
+use crate::{
+    BadRequest, EmbeddingInput, EmbeddingRequest, field::Field, openai::parameters::model,
+};
 
 /// The most inputs that the API takes.
 const MOST_INPUTS: usize = 2048;

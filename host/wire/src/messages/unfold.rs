@@ -107,7 +107,7 @@ mod tests {
     use proptest::{collection::vec, option, prelude::*};
 
     use super::*;
-    use crate::{FrameKind, anthropic::Fold};
+    use crate::{FrameKind, messages::Fold};
 
     fn block() -> impl Strategy<Value = Value> {
         let citations = option::of(vec(".{0,4}", 0..3));

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{
-    STREAM_END,
-    envelope::{Envelope, finish_reason, progress, stop_reason},
-    logprobs::{ChatLogprobs, chat_logprobs},
+use crate::{
+    Delta, Event, FinishReason, TokenLogprob,
+    openai::{
+        STREAM_END,
+        envelope::{Envelope, finish_reason, progress, stop_reason},
+        logprobs::{ChatLogprobs, chat_logprobs},
+    },
 };
-use crate::{Delta, Event, FinishReason, TokenLogprob};
 
 /// What `object` says of a chunk.
 const CHUNK: &str = "chat.completion.chunk";
@@ -27,7 +29,7 @@ struct Choice<'a> {
     index: u32,
     delta: WireDelta<'a>,
     logprobs: Option<ChatLogprobs<'a>>,
-    finish_reason: Option<&'static str>,
+    finish_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<&'a str>,
 }
@@ -83,6 +85,7 @@ impl ChatStream {
                 self.begin(*choice) + &self.frame(*choice, nothing, &[], Some(finish))
             }
             Event::End { usage } => self.envelope.usage_frame(*usage) + STREAM_END,
+            Event::Start { .. } | Event::Dropped { .. } | Event::Failed(_) => String::new(),
         }
     }
 
@@ -122,6 +125,7 @@ impl<'a> From<&'a Delta> for WireDelta<'a> {
         match delta {
             Delta::Text { text, .. } => wire.content = Some(text),
             Delta::Reasoning(thought) => wire.reasoning_content = Some(thought),
+            Delta::Signature(_) | Delta::EncryptedReasoning(_) | Delta::Refusal(_) => {}
             Delta::ToolCall { index, id, name } => {
                 wire.tool_calls = Some([WireCall {
                     index: *index,
@@ -151,7 +155,7 @@ impl<'a> From<&'a Delta> for WireDelta<'a> {
 fn logprobs(delta: &Delta) -> &[TokenLogprob] {
     match delta {
         Delta::Text { logprobs, .. } => logprobs,
-        Delta::Reasoning(_) | Delta::ToolCall { .. } | Delta::ToolArguments { .. } => &[],
+        _ => &[],
     }
 }
 

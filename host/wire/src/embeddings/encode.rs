@@ -3,8 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Serialize;
 
-use super::json;
-use crate::Embedding;
+use crate::{Embedding, openai::json};
 
 /// The form of a vector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

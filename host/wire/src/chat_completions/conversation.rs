@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::{BadRequest, Message, Role, ToolCall, field::Field};
 
 /// The turns, of which there is at least one.
-pub(super) fn messages(body: &Field<'_>) -> Result<Vec<Message>, BadRequest> {
+pub(crate) fn messages(body: &Field<'_>) -> Result<Vec<Message>, BadRequest> {
     let messages = body.need("messages")?;
     let items = messages.items()?;
     if items.is_empty() {

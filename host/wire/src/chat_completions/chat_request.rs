@@ -3,13 +3,16 @@
 use serde_json::{Map, Value};
 
 use super::{
-    messages::messages,
-    parameters::{
-        IsNeutral, choices, model, refuse_unsupported, sampling, stop_strings, token_limit,
-    },
+    conversation::messages,
     tools::{tool_choice, tools},
 };
-use crate::{BadRequest, ChatRequest, Conversation, Format, Prompt, ToolChoice, field::Field};
+use crate::{
+    BadRequest, ChatRequest, Conversation, Format, Prompt, ToolChoice,
+    field::Field,
+    openai::parameters::{
+        IsNeutral, choices, model, refuse_unsupported, sampling, stop_strings, token_limit,
+    },
+};
 
 /// Fields that change the answer, each with the values under which it does not. The fields that
 /// are neither read nor here (`user`, `metadata`, …) change nothing.

@@ -1,11 +1,19 @@
-//! What the built-in model says, as it comes.
+//! What an answer is made of, in order: what the built-in model gives, and what an upstream's stream is
+//! decoded to.
 
 use serde::{Deserialize, Serialize};
 
-/// One step of the answers in the making.
+/// One step of an answer, which has as many choices as were asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
+    /// An upstream begins to answer. The built-in model leaves it out.
+    Start {
+        /// The answer's id without the prefix that names its API; may be empty.
+        id: String,
+        /// The model that answers, by the upstream's own name.
+        model: String,
+    },
     /// The prompt is being read.
     Progress {
         /// Tokens that were.
@@ -32,6 +40,25 @@ pub enum Event {
         /// What they took.
         usage: Usage,
     },
+    /// A part of the answer has no form in the model of events, and was left out: the rest is passed
+    /// on, and never stored.
+    Dropped {
+        /// The part, like `citations_delta`.
+        part: String,
+    },
+    /// The answer ends here with an error; nothing follows.
+    Failed(Failure),
+}
+
+/// An error in mid-stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The HTTP status that it would have had.
+    pub status: u16,
+    /// What is wrong, for people.
+    pub message: String,
+    /// A short name for programs, like `context_length_exceeded`.
+    pub code: Option<String>,
 }
 
 /// What a step adds to an answer.
@@ -47,6 +74,12 @@ pub enum Delta {
     },
     /// The next of the model's thoughts, never empty.
     Reasoning(String),
+    /// A proof of the reasoning before it, which its vendor wants back with the next turn. Whole.
+    Signature(String),
+    /// Reasoning that only its vendor can read. Whole.
+    EncryptedReasoning(String),
+    /// The next piece of the model's refusal to answer, never empty.
+    Refusal(String),
     /// A tool call begins.
     ToolCall {
         /// Its place among the answer's calls.
@@ -106,6 +139,10 @@ pub enum FinishReason {
     Length,
     /// It waits for the results of the tools that it called.
     ToolCalls,
+    /// It, or a filter behind it, refused.
+    Refusal,
+    /// Another reason, in the words of the API that it came from.
+    Other(String),
 }
 
 /// Tokens read and written.

@@ -3,10 +3,13 @@
 
 use serde_json::Value;
 
-use super::parameters::{
-    IsNeutral, choices, model, refuse_unsupported, sampling, stop_strings, token_limit,
+use crate::{
+    BadRequest, ChatRequest, Prompt,
+    field::Field,
+    openai::parameters::{
+        IsNeutral, choices, model, refuse_unsupported, sampling, stop_strings, token_limit,
+    },
 };
-use crate::{BadRequest, ChatRequest, Prompt, field::Field};
 
 /// The API's limit for requests that set none: unlike a conversation, a text has no end.
 const DEFAULT_MAX_TOKENS: u32 = 16;

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{
-    STREAM_END,
-    envelope::{Envelope, finish_reason, progress, stop_reason},
-    logprobs::{CompletionLogprobs, completion_logprobs},
+use crate::{
+    Delta, Event,
+    openai::{
+        STREAM_END,
+        envelope::{Envelope, finish_reason, progress, stop_reason},
+        logprobs::{CompletionLogprobs, completion_logprobs},
+    },
 };
-use crate::{Delta, Event};
 
 /// What `object` says.
 const OBJECT: &str = "text_completion";
@@ -27,7 +29,7 @@ struct Choice<'a> {
     text: &'a str,
     index: u32,
     logprobs: Option<CompletionLogprobs>,
-    finish_reason: Option<&'static str>,
+    finish_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<&'a str>,
 }
@@ -70,6 +72,7 @@ impl CompletionStream {
                 stop_reason: stop_reason(finish),
             }]),
             Event::End { usage } => self.envelope.usage_frame(*usage) + STREAM_END,
+            Event::Start { .. } | Event::Dropped { .. } | Event::Failed(_) => String::new(),
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use serde_json::json;
 
-use super::parameters::{IsNeutral, is_empty, refuse_unsupported};
-use crate::{BadRequest, Tool, ToolChoice, field::Field};
+use crate::{
+    BadRequest, Tool, ToolChoice,
+    field::Field,
+    openai::parameters::{IsNeutral, is_empty, refuse_unsupported},
+};
 
 /// The older way to offer tools.
 const OLDER: [(&str, IsNeutral); 2] = [
@@ -12,7 +15,7 @@ const OLDER: [(&str, IsNeutral); 2] = [
 ];
 
 /// What the model may call.
-pub(super) fn tools(body: &Field<'_>) -> Result<Vec<Tool>, BadRequest> {
+pub(crate) fn tools(body: &Field<'_>) -> Result<Vec<Tool>, BadRequest> {
     refuse_unsupported(body, &OLDER)?;
     match body.get("tools") {
         Some(tools) => tools.items()?.iter().map(tool).collect(),
@@ -49,7 +52,7 @@ fn name(function: &Field<'_>) -> Result<String, BadRequest> {
 }
 
 /// Whether the model is to call one of these tools.
-pub(super) fn tool_choice(body: &Field<'_>, tools: &[Tool]) -> Result<ToolChoice, BadRequest> {
+pub(crate) fn tool_choice(body: &Field<'_>, tools: &[Tool]) -> Result<ToolChoice, BadRequest> {
     let Some(choice) = body.get("tool_choice") else {
         return Ok(ToolChoice::Auto);
     };
