@@ -10,7 +10,7 @@ use tracing_subscriber::{
     fmt::{
         FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer, time::FormatTime,
     },
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
 };
 
 use super::Clock;
