@@ -38,6 +38,9 @@ pub enum Incomplete {
     /// The stream has an event of which it is not known what it does to the document.
     #[error("the stream has an event of an unknown type")]
     UnknownDelta,
+    /// A part of the upstream's answer has no form in the client's API.
+    #[error("a part of the answer has no form in the client's API")]
+    NotCarried,
     /// The body is no JSON.
     #[error("the body is not JSON")]
     NotJson,
@@ -57,6 +60,7 @@ impl Incomplete {
                 | Self::NamelessCall
                 | Self::BadEnd
                 | Self::ErrorEvent
+                | Self::NotCarried
         )
     }
 }

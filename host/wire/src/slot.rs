@@ -69,6 +69,21 @@ impl Piece {
             slots: Vec::new(),
         }
     }
+
+    /// Returns a text in which these slots are filled already.
+    pub(crate) fn with_slots(text: &[u8], slots: &[Slot]) -> Self {
+        let mut text = text.to_owned();
+        for slot in slots {
+            let bytes = text[slot.range()].iter_mut();
+            bytes
+                .zip(slot.fill.placeholder())
+                .for_each(|(byte, placeholder)| *byte = placeholder);
+        }
+        Self {
+            text,
+            slots: slots.to_owned(),
+        }
+    }
 }
 
 impl Fill {

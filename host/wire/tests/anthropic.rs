@@ -1,10 +1,9 @@
 //! What the built-in model is asked, and says, through Anthropic's API.
 
 use deja_wire::{
-    BadRequest, ChatRequest, Conversation, Delta, Event, FinishReason, Message, Prompt, Role, Tool,
-    ToolCall, ToolChoice, Usage,
-    chat_completions::{self, ChatStream},
-    translate::{self, ChatToMessages},
+    BadRequest, ChatRequest, Conversation, Delta, Endpoint, Event, EventRecorder, FinishReason,
+    Frame, Message, Prompt, Role, Tool, ToolCall, ToolChoice, Usage, chat_completions, payload,
+    translate,
 };
 use serde_json::{Value, json};
 
@@ -87,15 +86,10 @@ fn heard(deltas: impl IntoIterator<Item = Delta>, finish: FinishReason) -> Vec<V
         .map(|delta| Event::Delta { choice: 0, delta })
         .collect();
     said.extend([Event::Finished { choice: 0, finish }, Event::End { usage }]);
-    let (mut stream, mut translator) = (ChatStream::new("m", true), ChatToMessages::new());
-    let frames: String = said.iter().map(|event| stream.frames(event)).collect();
-    let payloads = frames
-        .split_terminator("\n\n")
-        .filter_map(|frame| frame.strip_prefix("data: "))
-        .filter_map(|json| serde_json::from_str::<Value>(json).ok());
-    let mut events: Vec<_> = payloads.flat_map(|chunk| translator.push(&chunk)).collect();
-    events.extend(translator.finish());
-    events
+    let mut recorder = EventRecorder::new(Endpoint::Messages, "m");
+    let frames = said.iter().flat_map(|event| recorder.push(event));
+    let payload = |frame: Frame| serde_json::from_slice(&payload(&frame.bytes)?).ok();
+    frames.filter_map(payload).collect()
 }
 
 fn of_type<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {

@@ -1,27 +1,40 @@
-//! From what the built-in model says in a conversation to the frames that a client reads.
+//! From the events of an answer to the frames that a client of chat completions reads.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
+use serde_json::Value;
 
+use super::encode_answer;
 use crate::{
     Delta, Event, FinishReason, TokenLogprob,
+    encoded::Encoded,
+    folded_answer::FoldedAnswer,
     openai::{
-        STREAM_END,
-        envelope::{Envelope, finish_reason, progress, stop_reason},
+        envelope::{self, Envelope, finish_reason, progress, stop_reason},
         logprobs::{ChatLogprobs, chat_logprobs},
     },
 };
 
+/// How the API's answer ids begin.
+pub(super) const ID: &str = "chatcmpl-";
+
 /// What `object` says of a chunk.
 const CHUNK: &str = "chat.completion.chunk";
 
-/// A streamed reply to `POST /v1/chat/completions`.
+/// What `object` says of a document.
+const DOCUMENT: &str = "chat.completion";
+
+/// Encodes a reply to `POST /v1/chat/completions`.
 #[derive(Debug)]
-pub struct ChatStream {
+pub(crate) struct EventEncoder {
     envelope: Envelope,
-    /// The choices of which something was said.
+    /// The choices that have begun.
     begun: BTreeSet<u32>,
+    /// The reasoning right before, of which a signature may be the proof.
+    unsigned: String,
+    /// How many signed or encrypted pieces of reasoning there were.
+    details: u32,
 }
 
 #[derive(Serialize)]
@@ -43,6 +56,10 @@ struct WireDelta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_details: Option<[Value; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refusal: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool_calls: Option<[WireCall<'a>; 1]>,
 }
 
@@ -63,43 +80,104 @@ struct WireFunction<'a> {
     arguments: &'a str,
 }
 
-impl ChatStream {
-    /// A reply with a new id; `usage` says whether its end tells the token counts.
-    #[must_use]
-    pub fn new(model: &str, usage: bool) -> Self {
+impl EventEncoder {
+    /// Returns the encoder of a reply with a new id.
+    pub(crate) fn new(model: &str) -> Self {
         Self {
-            envelope: Envelope::fresh("chatcmpl", CHUNK, model, usage),
+            envelope: Envelope::fresh(ID, CHUNK, model),
             begun: BTreeSet::new(),
+            unsigned: String::new(),
+            details: 0,
         }
     }
 
-    /// The frames of the next event. The first of each answer introduces the speaker.
-    pub fn frames(&mut self, event: &Event) -> String {
+    /// Returns the frames of the next event. The first of each choice introduces the speaker.
+    pub(crate) fn encode(&mut self, event: &Event) -> Vec<Encoded> {
         match event {
-            Event::Progress { processed, total } => self.begin(0) + &progress(*processed, *total),
+            Event::Start { id, model } => {
+                self.envelope = match id.as_str() {
+                    "" => Envelope::fresh(ID, CHUNK, model),
+                    id => Envelope::given(ID, id, CHUNK, model),
+                };
+                self.begin(0).into_iter().collect()
+            }
+            Event::Progress { processed, total } => {
+                self.after_start(0, Some(progress(*processed, *total)))
+            }
             Event::Delta { choice, delta } => {
-                self.begin(*choice) + &self.frame(*choice, delta.into(), logprobs(delta), None)
+                let frame = self.delta(*choice, delta);
+                self.after_start(*choice, Some(frame))
             }
             Event::Finished { choice, finish } => {
-                let nothing = WireDelta::default();
-                self.begin(*choice) + &self.frame(*choice, nothing, &[], Some(finish))
+                let end = self.frame(*choice, WireDelta::default(), &[], Some(finish));
+                self.after_start(*choice, Some(end))
             }
-            Event::End { usage } => self.envelope.usage_frame(*usage) + STREAM_END,
-            Event::Start { .. } | Event::Dropped { .. } | Event::Failed(_) => String::new(),
+            Event::End { usage } => self.envelope.end(*usage).into(),
+            Event::Dropped { .. } => Vec::new(),
+            Event::Failed(failure) => vec![envelope::failed(failure)],
         }
     }
 
-    /// The frame that introduces a choice's speaker, unless one did.
-    fn begin(&mut self, choice: u32) -> String {
+    /// Returns the document of the whole answer.
+    pub(crate) fn document(&self, answer: &FoldedAnswer) -> Value {
+        let choices = encode_answer::choices(answer);
+        self.envelope.document(DOCUMENT, &choices, answer.usage)
+    }
+
+    /// Returns a choice's frame, behind the one that introduces its speaker if that is its first.
+    fn after_start(&mut self, choice: u32, frame: Option<Encoded>) -> Vec<Encoded> {
+        self.begin(choice).into_iter().chain(frame).collect()
+    }
+
+    /// Returns the frame that introduces a choice's speaker, unless one did.
+    fn begin(&mut self, choice: u32) -> Option<Encoded> {
         if !self.begun.insert(choice) {
-            return String::new();
+            return None;
         }
         let speaker = WireDelta {
             role: Some("assistant"),
             content: Some(""),
             ..WireDelta::default()
         };
-        self.frame(choice, speaker, &[], None)
+        Some(self.frame(choice, speaker, &[], None))
+    }
+
+    fn delta(&mut self, choice: u32, delta: &Delta) -> Encoded {
+        let details = self.reasoning_details(delta);
+        let wire = WireDelta {
+            reasoning_details: details.map(|details| [details]),
+            ..delta.into()
+        };
+        let frame = self.frame(choice, wire, logprobs(delta), None);
+        match delta {
+            Delta::ToolCall { .. } => Encoded::with_ids(frame.text),
+            _ => frame,
+        }
+    }
+
+    /// Returns what only the vendor can use of a piece of reasoning, in `OpenRouter`'s form: with
+    /// the text that it stands for, as the client has to send both back together.
+    fn reasoning_details(&mut self, delta: &Delta) -> Option<Value> {
+        let details = match delta {
+            Delta::Reasoning(piece) => {
+                self.unsigned.push_str(piece);
+                return None;
+            }
+            Delta::Signature(proof) => {
+                let text = std::mem::take(&mut self.unsigned);
+                encode_answer::signed(&text, proof, self.details)
+            }
+            Delta::EncryptedReasoning(data) => {
+                self.unsigned.clear();
+                encode_answer::encrypted(data, self.details)
+            }
+            _ => {
+                self.unsigned.clear();
+                return None;
+            }
+        };
+        self.details += 1;
+        Some(details)
     }
 
     fn frame(
@@ -108,14 +186,14 @@ impl ChatStream {
         delta: WireDelta<'_>,
         logprobs: &[TokenLogprob],
         finish: Option<&FinishReason>,
-    ) -> String {
-        self.envelope.frame(&[Choice {
+    ) -> Encoded {
+        self.envelope.frame(&Choice {
             index: choice,
             delta,
             logprobs: chat_logprobs(logprobs),
             finish_reason: finish.map(finish_reason),
             stop_reason: finish.and_then(stop_reason),
-        }])
+        })
     }
 }
 
@@ -124,8 +202,9 @@ impl<'a> From<&'a Delta> for WireDelta<'a> {
         let mut wire = Self::default();
         match delta {
             Delta::Text { text, .. } => wire.content = Some(text),
-            Delta::Reasoning(thought) => wire.reasoning_content = Some(thought),
-            Delta::Signature(_) | Delta::EncryptedReasoning(_) | Delta::Refusal(_) => {}
+            Delta::Reasoning(piece) => wire.reasoning_content = Some(piece),
+            Delta::Refusal(piece) => wire.refusal = Some(piece),
+            Delta::Signature(_) | Delta::EncryptedReasoning(_) => {}
             Delta::ToolCall { index, id, name } => {
                 wire.tool_calls = Some([WireCall {
                     index: *index,
@@ -151,7 +230,7 @@ impl<'a> From<&'a Delta> for WireDelta<'a> {
     }
 }
 
-/// The probabilities that come with a delta.
+/// Returns the probabilities that come with a delta.
 fn logprobs(delta: &Delta) -> &[TokenLogprob] {
     match delta {
         Delta::Text { logprobs, .. } => logprobs,
@@ -165,7 +244,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{Candidate, Endpoint, Fresh, Recorder, Usage, openai::envelope::testing::chunks};
+    use crate::{Candidate, Endpoint, EventRecorder, FrameKind, Fresh, Usage};
 
     const END: Event = Event::End {
         usage: Usage {
@@ -183,16 +262,28 @@ mod tests {
         Event::Finished { choice, finish }
     }
 
-    fn stream(events: &[Event], usage: bool) -> String {
-        let mut stream = ChatStream::new("m", usage);
-        events.iter().map(|event| stream.frames(event)).collect()
+    fn frames(events: &[Event]) -> Vec<Encoded> {
+        let mut encoder = EventEncoder::new("m");
+        let frames = events.iter().flat_map(|event| encoder.encode(event));
+        frames.collect()
+    }
+
+    /// The payloads of a stream's chunks.
+    fn chunks(events: &[Event]) -> Vec<Value> {
+        let frames = frames(events);
+        let is_chunk = |kind| matches!(kind, FrameKind::Content | FrameKind::Usage);
+        let chunks = frames.iter().filter(|frame| is_chunk(frame.kind));
+        chunks
+            .map(|frame| frame.text.strip_prefix("data: ").expect("it is data"))
+            .map(|json| serde_json::from_str(json).expect("it is JSON"))
+            .collect()
     }
 
     /// The document that a client who wants no stream gets.
     fn folded(events: &[Event]) -> Value {
-        let mut recorder = Recorder::new(Endpoint::ChatCompletions);
-        for frame in stream(events, true).split_inclusive("\n\n") {
-            recorder.push(frame.as_bytes());
+        let mut recorder = EventRecorder::new(Endpoint::ChatCompletions, "m");
+        for event in events {
+            recorder.push(event);
         }
         let answer = recorder.finish().expect("the answer is whole");
         serde_json::from_slice(&answer.document(&Fresh::new())).expect("is JSON")
@@ -204,20 +295,19 @@ mod tests {
             let said = pieces.concat();
             let mut events: Vec<_> = pieces.into_iter().map(|p| delta(0, Delta::text(p))).collect();
             events.extend([finished(0, FinishReason::Stop), END]);
-            let chunks = chunks(&stream(&events, false));
+            let chunks = chunks(&events);
             let choice = |chunk: &Value| chunk["choices"][0].clone();
             let delta = |chunk| choice(chunk)["delta"]["content"].as_str().map(str::to_owned);
             prop_assert_eq!(chunks.iter().filter_map(delta).collect::<String>(), said);
             prop_assert_eq!(&choice(&chunks[0])["delta"]["role"], "assistant");
-            prop_assert_eq!(&choice(&chunks[chunks.len() - 1])["finish_reason"], "stop");
+            prop_assert_eq!(&choice(&chunks[chunks.len() - 2])["finish_reason"], "stop");
             prop_assert!(chunks.iter().all(|chunk| chunk["id"] == chunks[0]["id"]));
-            prop_assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()));
         }
     }
 
     #[test]
-    fn counts_come_last_and_only_when_wanted() {
-        let chunks = chunks(&stream(&[finished(0, FinishReason::Length), END], true));
+    fn counts_come_last() {
+        let chunks = chunks(&[finished(0, FinishReason::Length), END]);
         assert_eq!(chunks.len(), 3);
         assert!(chunks[..2].iter().all(|chunk| chunk["usage"].is_null()));
         assert_eq!(chunks[2]["choices"], json!([]));
@@ -234,10 +324,10 @@ mod tests {
             processed,
             total: 9,
         };
-        let frames = stream(&[progress(4), progress(9)], false);
-        let frames: Vec<_> = frames.split_terminator("\n\n").collect();
-        assert!(frames[0].contains(r#""role":"assistant""#), "{}", frames[0]);
-        assert_eq!(frames[1..], [": prompt 4/9", ": prompt 9/9"]);
+        let frames = frames(&[progress(4), progress(9)]);
+        let texts: Vec<_> = frames.iter().map(|frame| frame.text.as_str()).collect();
+        assert!(texts[0].contains(r#""role":"assistant""#), "{}", texts[0]);
+        assert_eq!(texts[1..], [": prompt 4/9\n\n", ": prompt 9/9\n\n"]);
     }
 
     #[test]
@@ -309,5 +399,23 @@ mod tests {
         assert_eq!(choices[1]["stop_reason"], "END");
         let tokens = choices[1]["logprobs"]["content"].as_array();
         assert_eq!(tokens.map(Vec::len), Some(2));
+    }
+
+    #[test]
+    fn signed_reasoning_comes_with_its_proof() {
+        let document = folded(&[
+            delta(0, Delta::Reasoning("hm".to_owned())),
+            delta(0, Delta::Signature("c2ln".to_owned())),
+            delta(0, Delta::EncryptedReasoning("ZW5j".to_owned())),
+            delta(0, Delta::text("Yes.")),
+            finished(0, FinishReason::Stop),
+            END,
+        ]);
+        let message = &document["choices"][0]["message"];
+        assert_eq!(message["reasoning_content"], "hm");
+        let details = &message["reasoning_details"];
+        assert_eq!(details[0]["text"], "hm");
+        assert_eq!(details[0]["signature"], "c2ln");
+        assert_eq!(details[1]["data"], "ZW5j");
     }
 }

@@ -1,79 +1,124 @@
-//! From how the built-in model continues a text to the frames that a client reads.
+//! From the events of a continued text to the frames that a client of completions reads.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::{
-    Delta, Event,
+    Delta, Event, TokenLogprob,
+    encoded::Encoded,
+    folded_answer::{FoldedAnswer, FoldedPart},
     openai::{
-        STREAM_END,
-        envelope::{Envelope, finish_reason, progress, stop_reason},
+        envelope::{self, Envelope, finish_reason, progress, stop_reason},
         logprobs::{CompletionLogprobs, completion_logprobs},
     },
 };
 
+/// How the API's answer ids begin.
+const ID: &str = "cmpl-";
+
 /// What `object` says.
 const OBJECT: &str = "text_completion";
 
-/// A streamed reply to `POST /v1/completions`.
+/// Encodes a reply to `POST /v1/completions`. A text has neither reasoning nor tool calls.
 #[derive(Debug)]
-pub struct CompletionStream {
+pub(crate) struct EventEncoder {
     envelope: Envelope,
-    /// How many characters each choice's text has.
-    lengths: BTreeMap<u32, usize>,
+    texts: BTreeMap<u32, Text>,
+}
+
+/// What is known of a choice's text.
+#[derive(Debug, Default)]
+struct Text {
+    /// Its length so far, in characters.
+    length: usize,
+    logprobs: Option<CompletionLogprobs>,
 }
 
 #[derive(Serialize)]
 struct Choice<'a> {
     text: &'a str,
     index: u32,
-    logprobs: Option<CompletionLogprobs>,
+    logprobs: Option<&'a CompletionLogprobs>,
     finish_reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stop_reason: Option<&'a str>,
 }
 
-impl CompletionStream {
-    /// A reply with a new id; `usage` says whether its end tells the token counts.
-    #[must_use]
-    pub fn new(model: &str, usage: bool) -> Self {
+impl EventEncoder {
+    /// Returns the encoder of a reply with a new id.
+    pub(crate) fn new(model: &str) -> Self {
         Self {
-            envelope: Envelope::fresh("cmpl", OBJECT, model, usage),
-            lengths: BTreeMap::new(),
+            envelope: Envelope::fresh(ID, OBJECT, model),
+            texts: BTreeMap::new(),
         }
     }
 
-    /// The frames of the next event. A text has neither thoughts nor tool calls.
-    pub fn frames(&mut self, event: &Event) -> String {
+    /// Returns the frames of the next event.
+    pub(crate) fn encode(&mut self, event: &Event) -> Vec<Encoded> {
         match event {
-            Event::Progress { processed, total } => progress(*processed, *total),
-            Event::Delta { choice, delta } => {
-                let Delta::Text { text, logprobs } = delta else {
-                    return String::new();
-                };
-                let length = self.lengths.entry(*choice).or_default();
-                if logprobs.is_empty() {
-                    *length += text.chars().count();
-                }
-                self.envelope.frame(&[Choice {
-                    text,
-                    index: *choice,
-                    logprobs: completion_logprobs(logprobs, length),
-                    finish_reason: None,
-                    stop_reason: None,
-                }])
-            }
-            Event::Finished { choice, finish } => self.envelope.frame(&[Choice {
+            Event::Progress { processed, total } => vec![progress(*processed, *total)],
+            Event::Delta {
+                choice,
+                delta: Delta::Text { text, logprobs },
+            } => vec![self.text(*choice, text, logprobs)],
+            Event::Finished { choice, finish } => vec![self.envelope.frame(&Choice {
                 text: "",
                 index: *choice,
                 logprobs: None,
                 finish_reason: Some(finish_reason(finish)),
                 stop_reason: stop_reason(finish),
-            }]),
-            Event::End { usage } => self.envelope.usage_frame(*usage) + STREAM_END,
-            Event::Start { .. } | Event::Dropped { .. } | Event::Failed(_) => String::new(),
+            })],
+            Event::End { usage } => self.envelope.end(*usage).into(),
+            Event::Failed(failure) => vec![envelope::failed(failure)],
+            Event::Start { .. } | Event::Delta { .. } | Event::Dropped { .. } => Vec::new(),
         }
+    }
+
+    /// Returns the document of the whole answer.
+    pub(crate) fn document(&self, answer: &FoldedAnswer) -> Value {
+        let choices = answer.choices.iter().map(|(index, choice)| {
+            let finish = choice.finish.as_ref();
+            let known = self.texts.get(index);
+            let mut document = json!({
+                "text": choice.parts.iter().map(text).collect::<String>(),
+                "index": index,
+                "logprobs": known.and_then(|text| text.logprobs.as_ref()),
+                "finish_reason": finish.map(finish_reason),
+            });
+            if let Some(stop) = finish.and_then(stop_reason) {
+                document["stop_reason"] = stop.into();
+            }
+            document
+        });
+        let choices: Vec<_> = choices.collect();
+        self.envelope.document(OBJECT, &choices, answer.usage)
+    }
+
+    fn text(&mut self, choice: u32, text: &str, logprobs: &[TokenLogprob]) -> Encoded {
+        let known = self.texts.entry(choice).or_default();
+        if logprobs.is_empty() {
+            known.length += text.chars().count();
+        }
+        let logprobs = completion_logprobs(logprobs, &mut known.length);
+        if let Some(logprobs) = &logprobs {
+            known.logprobs.get_or_insert_default().extend(logprobs);
+        }
+        self.envelope.frame(&Choice {
+            text,
+            index: choice,
+            logprobs: logprobs.as_ref(),
+            finish_reason: None,
+            stop_reason: None,
+        })
+    }
+}
+
+fn text(part: &FoldedPart) -> &str {
+    match part {
+        FoldedPart::Text(text) => text,
+        _ => "",
     }
 }
 
@@ -83,7 +128,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::{Candidate, FinishReason, TokenLogprob, Usage, openai::envelope::testing};
+    use crate::{Candidate, FinishReason, FrameKind, Usage};
 
     const END: [Event; 2] = [
         Event::Finished {
@@ -99,22 +144,29 @@ mod tests {
         },
     ];
 
-    fn chunks(pieces: Vec<String>, usage: bool) -> Vec<Value> {
-        let mut stream = CompletionStream::new("m", usage);
-        let said = |piece: String| Event::Delta {
-            choice: 0,
-            delta: Delta::text(piece),
-        };
-        let events = pieces.into_iter().map(said).chain(END);
-        let frames: String = events.map(|event| stream.frames(&event)).collect();
-        testing::chunks(&frames)
+    /// The payloads of a stream's chunks.
+    fn chunks(deltas: impl IntoIterator<Item = Delta>) -> Vec<Value> {
+        let mut encoder = EventEncoder::new("m");
+        let events = deltas
+            .into_iter()
+            .map(|delta| Event::Delta { choice: 0, delta });
+        let frames: Vec<_> = events
+            .chain(END)
+            .flat_map(|event| encoder.encode(&event))
+            .collect();
+        let is_chunk = |kind| matches!(kind, FrameKind::Content | FrameKind::Usage);
+        let chunks = frames.iter().filter(|frame| is_chunk(frame.kind));
+        chunks
+            .map(|frame| frame.text.strip_prefix("data: ").expect("it is data"))
+            .map(|json| serde_json::from_str(json).expect("it is JSON"))
+            .collect()
     }
 
     proptest! {
         #[test]
         fn a_stream_says_what_the_model_said(pieces in prop::collection::vec(".+", 0..6)) {
             let said = pieces.concat();
-            let chunks = chunks(pieces, true);
+            let chunks = chunks(pieces.into_iter().map(Delta::text));
             let (counts, texts) = chunks.split_last().expect("there are chunks");
             let text = texts.iter().filter_map(|chunk| chunk["choices"][0]["text"].as_str());
             prop_assert_eq!(said, text.collect::<String>());
@@ -140,20 +192,17 @@ mod tests {
             text: " Paris".to_owned(),
             logprobs: vec![token],
         };
-        let mut stream = CompletionStream::new("m", false);
-        let events = [Delta::text("é is"), likely].map(|delta| Event::Delta { choice: 0, delta });
-        let events = events.into_iter().chain(END);
-        let frames: String = events.map(|event| stream.frames(&event)).collect();
-        let logprobs = &testing::chunks(&frames)[1]["choices"][0]["logprobs"];
+        let chunks = chunks([Delta::text("é is"), likely]);
+        let logprobs = &chunks[1]["choices"][0]["logprobs"];
         assert_eq!(logprobs["text_offset"], json!([4]));
     }
 
     #[test]
     fn a_chunk_has_the_shape_of_the_api() {
-        let chunks = chunks(vec!["Par".to_owned()], false);
+        let chunks = chunks([Delta::text("Par")]);
         let choice = json!([{"text": "Par", "index": 0, "logprobs": null, "finish_reason": null}]);
         assert_eq!(chunks[0]["choices"], choice);
         assert_eq!(chunks[1]["choices"][0]["finish_reason"], "length");
-        assert!(chunks.iter().all(|chunk| chunk.get("usage").is_none()));
+        assert!(chunks[0]["usage"].is_null());
     }
 }

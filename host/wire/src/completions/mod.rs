@@ -3,5 +3,6 @@
 mod encode_events;
 mod request;
 
-pub use encode_events::CompletionStream;
 pub use request::completion_request;
+
+pub(crate) use encode_events::EventEncoder;

@@ -1,5 +1,9 @@
 //! Anthropic's dialect: messages and the counting of their tokens.
 
+mod blocks;
+mod decode_events;
+mod encode_answer;
+mod encode_events;
 mod error;
 mod fold;
 mod request;
@@ -9,9 +13,14 @@ mod unfold;
 pub use error::{error, error_frame};
 pub use request::{delivery, texts};
 
+pub(crate) use decode_events::EventDecoder;
+pub(crate) use encode_events::EventEncoder;
 pub(crate) use fold::Fold;
 pub(crate) use spots::spots;
 pub(crate) use unfold::unfold;
+
+/// How the API's answer ids begin.
+const ID: &str = "msg_";
 
 /// The frame after which a stream is whole.
 pub const STREAM_END: &str = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";

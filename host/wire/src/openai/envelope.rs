@@ -1,54 +1,30 @@
 //! What the chunks of every stream share.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
-use super::json;
-use crate::{FinishReason, Fresh, Usage};
+use super::{STREAM_END, json as written};
+use crate::{
+    Failure, FinishReason, FrameKind, Fresh, Usage,
+    encoded::{Encoded, Slots},
+    errors,
+    slot::{Fill, Slot},
+};
 
 /// What all parts of one reply share. Each reply gets its own, so that a replayed answer does not
 /// carry another's id.
 #[derive(Clone, Debug)]
 pub(crate) struct Envelope {
     id: String,
-    /// What each chunk says that it is.
-    object: &'static str,
     created: u64,
     model: String,
-    /// Whether the counts are wanted.
-    usage: bool,
+    /// A frame's text up to the choices.
+    head: String,
+    slots: Slots,
 }
 
+/// Token counts in this API's form.
 #[derive(Serialize)]
-struct Chunk<'a, C: Serialize> {
-    id: &'a str,
-    object: &'static str,
-    created: u64,
-    model: &'a str,
-    choices: &'a [C],
-    #[serde(skip_serializing_if = "Counts::are_unwanted")]
-    usage: Counts,
-}
-
-/// What a chunk says of the tokens.
-#[derive(Clone, Copy, Serialize)]
-#[serde(untagged)]
-enum Counts {
-    /// Nothing: nobody asked.
-    Unwanted,
-    /// `null`: they come with the last chunk.
-    Later,
-    /// The counts.
-    Now(WireUsage),
-}
-
-impl Counts {
-    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
-    fn are_unwanted(&self) -> bool {
-        matches!(self, Self::Unwanted)
-    }
-}
-
-#[derive(Clone, Copy, Serialize)]
 struct WireUsage {
     prompt_tokens: u32,
     completion_tokens: u32,
@@ -56,7 +32,7 @@ struct WireUsage {
     prompt_tokens_details: PromptDetails,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Serialize)]
 struct PromptDetails {
     cached_tokens: u32,
 }
@@ -66,7 +42,7 @@ impl From<Usage> for WireUsage {
         Self {
             prompt_tokens: usage.prompt_tokens,
             completion_tokens: usage.completion_tokens,
-            total_tokens: usage.prompt_tokens + usage.completion_tokens,
+            total_tokens: usage.prompt_tokens.saturating_add(usage.completion_tokens),
             prompt_tokens_details: PromptDetails {
                 cached_tokens: usage.cached_tokens,
             },
@@ -75,59 +51,93 @@ impl From<Usage> for WireUsage {
 }
 
 impl Envelope {
-    /// A new id that begins with `prefix`, and the time now.
-    pub(crate) fn fresh(prefix: &str, object: &'static str, model: &str, usage: bool) -> Self {
+    /// Returns one with a new id that begins with `prefix`, and the time now.
+    pub(crate) fn fresh(prefix: &str, object: &str, model: &str) -> Self {
         let fresh = Fresh::new();
-        let hex = fresh.hex();
-        let hex = str::from_utf8(&hex).expect("digits are text");
+        let mut envelope = Self::new(prefix, &fresh.id(), fresh.created(), object, model);
+        let id = "data: {\"id\":\"".len() + prefix.len();
+        let created = envelope.head.find("\"created\":").unwrap_or_default();
+        envelope.slots = Slots::Known([
+            Slot {
+                at: id,
+                fill: Fill::Hex,
+            },
+            Slot {
+                at: created + "\"created\":".len(),
+                fill: Fill::Created,
+            },
+        ]);
+        envelope
+    }
+
+    /// Returns one with the id that an upstream gave, without its own API's prefix.
+    pub(crate) fn given(prefix: &str, id: &str, object: &str, model: &str) -> Self {
+        Self::new(prefix, id, Fresh::new().created(), object, model)
+    }
+
+    fn new(prefix: &str, id: &str, created: u64, object: &str, model: &str) -> Self {
+        let id = format!("{prefix}{id}");
+        let head = format!(
+            "data: {{\"id\":{},\"object\":\"{object}\",\"created\":{created},\"model\":{},\"choices\":",
+            written(&id),
+            written(&model)
+        );
         Self {
-            id: format!("{prefix}-{hex}"),
-            object,
-            created: fresh.created(),
+            id,
+            created,
             model: model.to_owned(),
-            usage,
+            head,
+            slots: Slots::Unknown,
         }
     }
 
-    /// A frame with these choices.
-    pub(crate) fn frame<C: Serialize>(&self, choices: &[C]) -> String {
-        let counts = if self.usage {
-            Counts::Later
-        } else {
-            Counts::Unwanted
-        };
-        self.frame_with(choices, counts)
+    /// Returns the frame of a chunk with this choice.
+    pub(crate) fn frame(&self, choice: &impl Serialize) -> Encoded {
+        self.chunk(&format!("[{}]", written(choice)), "null")
     }
 
-    /// The frame with the counts, if they are wanted.
-    pub(crate) fn usage_frame(&self, usage: Usage) -> String {
-        let none: [(); 0] = [];
-        if self.usage {
-            self.frame_with(&none, Counts::Now(usage.into()))
-        } else {
-            String::new()
+    /// Returns the frame of the token counts, and the one after which the stream is whole.
+    pub(crate) fn end(&self, usage: Usage) -> [Encoded; 2] {
+        let counts = self.chunk("[]", &written(&WireUsage::from(usage)));
+        [
+            counts.of_kind(FrameKind::Usage),
+            Encoded::plain(STREAM_END).of_kind(FrameKind::End),
+        ]
+    }
+
+    fn chunk(&self, choices: &str, usage: &str) -> Encoded {
+        Encoded {
+            text: format!("{}{choices},\"usage\":{usage}}}\n\n", self.head),
+            kind: FrameKind::Content,
+            slots: self.slots,
         }
     }
 
-    fn frame_with<C: Serialize>(&self, choices: &[C], usage: Counts) -> String {
-        let chunk = Chunk {
-            id: &self.id,
-            object: self.object,
-            created: self.created,
-            model: &self.model,
-            choices,
-            usage,
-        };
-        format!("data: {}\n\n", json(&chunk))
+    /// Returns the document of a whole answer with these choices.
+    pub(crate) fn document(&self, object: &str, choices: &[Value], usage: Usage) -> Value {
+        json!({
+            "id": self.id,
+            "object": object,
+            "created": self.created,
+            "model": self.model,
+            "choices": choices,
+            "usage": WireUsage::from(usage),
+        })
     }
 }
 
-/// A comment that tells how much of a prompt was read.
-pub(crate) fn progress(processed: u32, total: u32) -> String {
-    format!(": prompt {processed}/{total}\n\n")
+/// Returns the comment that shows how much of a prompt was read.
+pub(crate) fn progress(processed: u32, total: u32) -> Encoded {
+    Encoded::plain(format!(": prompt {processed}/{total}\n\n")).of_kind(FrameKind::Quiet)
 }
 
-/// The API's name for why a model stopped.
+/// Returns the frame that ends a stream with an error.
+pub(crate) fn failed(failure: &Failure) -> Encoded {
+    let payload = errors::openai(failure.status, &failure.message);
+    Encoded::plain(format!("data: {payload}\n\n")).of_kind(FrameKind::Error)
+}
+
+/// Returns the API's name for why a model stopped.
 pub(crate) fn finish_reason(finish: &FinishReason) -> &str {
     match finish {
         FinishReason::Stop | FinishReason::StopString(_) => "stop",
@@ -138,31 +148,11 @@ pub(crate) fn finish_reason(finish: &FinishReason) -> &str {
     }
 }
 
-/// The stop string that was met, which other servers tell beside the API's own fields, and of which
-/// translators make Anthropic's `stop_sequence`.
+/// Returns the stop string that was met, which other servers show beside the API's own fields.
 pub(crate) fn stop_reason(finish: &FinishReason) -> Option<&str> {
     match finish {
         FinishReason::StopString(stop) => Some(stop),
         _ => None,
-    }
-}
-
-#[cfg(test)]
-pub(crate) mod testing {
-    use serde_json::Value;
-
-    use super::super::STREAM_END;
-
-    /// The payloads of a whole stream.
-    pub(crate) fn chunks(frames: &str) -> Vec<Value> {
-        frames
-            .strip_suffix(STREAM_END)
-            .expect("the stream is whole")
-            .split_terminator("\n\n")
-            .filter(|frame| !frame.starts_with(':'))
-            .map(|frame| frame.strip_prefix("data: ").expect("each frame is data"))
-            .map(|json| serde_json::from_str(json).expect("each frame holds JSON"))
-            .collect()
     }
 }
 
@@ -172,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_reply_has_an_id_of_its_own() {
-        let fresh = || Envelope::fresh("cmpl", "text_completion", "m", true).id;
+        let fresh = || Envelope::fresh("cmpl-", "text_completion", "m").id;
         assert!(fresh().starts_with("cmpl-"));
         assert_ne!(fresh(), fresh());
     }

@@ -50,12 +50,22 @@ pub(crate) fn chat_logprobs(tokens: &[TokenLogprob]) -> Option<ChatLogprobs<'_>>
 }
 
 /// A completion choice's `logprobs`.
-#[derive(Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct CompletionLogprobs {
     text_offset: Vec<usize>,
     token_logprobs: Vec<Option<f32>>,
     tokens: Vec<String>,
     top_logprobs: Vec<Option<BTreeMap<String, Option<f32>>>>,
+}
+
+impl CompletionLogprobs {
+    /// Adds the tokens that follow.
+    pub(crate) fn extend(&mut self, next: &Self) {
+        self.text_offset.extend_from_slice(&next.text_offset);
+        self.token_logprobs.extend_from_slice(&next.token_logprobs);
+        self.tokens.extend_from_slice(&next.tokens);
+        self.top_logprobs.extend_from_slice(&next.top_logprobs);
+    }
 }
 
 /// These tokens for a completion whose text had `offset` characters before them, which is moved

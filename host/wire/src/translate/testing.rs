@@ -82,7 +82,7 @@ const WORDS: [&str; 28] = [
 ];
 
 /// Any JSON, with the names and words of both APIs in it.
-pub(super) fn any_json() -> impl Strategy<Value = Value> {
+pub(crate) fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -107,7 +107,7 @@ pub(super) fn any_json() -> impl Strategy<Value = Value> {
 
 /// One thing that a model says in one chunk.
 #[derive(Clone, Debug)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// A piece of its thoughts.
     Thought(String),
     /// A piece of its text.
@@ -117,7 +117,7 @@ pub(super) enum Said {
 }
 
 /// What a model says in one answer; calls may interleave.
-pub(super) fn sayings() -> impl Strategy<Value = Vec<Said>> {
+pub(crate) fn sayings() -> impl Strategy<Value = Vec<Said>> {
     let piece = "[a-z ]{0,3}";
     let said = prop_oneof![
         piece.prop_map(Said::Thought),
@@ -128,7 +128,7 @@ pub(super) fn sayings() -> impl Strategy<Value = Vec<Said>> {
 }
 
 /// The chunks of the answer that says this, up to its end.
-pub(super) fn chunks(sayings: &[Said]) -> Vec<Value> {
+pub(crate) fn chunks(sayings: &[Said]) -> Vec<Value> {
     let mut called = Vec::new();
     let mut deltas = vec![json!({"role": "assistant", "content": ""})];
     for said in sayings {
@@ -155,7 +155,7 @@ pub(super) fn chunks(sayings: &[Said]) -> Vec<Value> {
 }
 
 /// Any document as a stream may bring it: of a type that is known, or with a choice in it.
-pub(super) fn any_payload() -> impl Strategy<Value = Value> {
+pub(crate) fn any_payload() -> impl Strategy<Value = Value> {
     (any_json(), select(&WORDS[..]), any_json()).prop_map(|(mut payload, kind, inner)| {
         if let Some(fields) = payload.as_object_mut() {
             fields.insert("type".to_owned(), json!(kind));
@@ -167,7 +167,7 @@ pub(super) fn any_payload() -> impl Strategy<Value = Value> {
 }
 
 /// Any body of a request, with messages in it.
-pub(super) fn any_body() -> impl Strategy<Value = Value> {
+pub(crate) fn any_body() -> impl Strategy<Value = Value> {
     let message = (select(&WORDS[..4]), any_json(), any_json());
     let message = message.prop_map(
         |(role, content, calls)| json!({"role": role, "content": content, "tool_calls": calls}),
@@ -182,7 +182,7 @@ pub(super) fn any_body() -> impl Strategy<Value = Value> {
 
 /// All that a client reads in an answer.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     thoughts: String,
     text: String,
     /// The arguments of each call, by its id.
@@ -190,7 +190,7 @@ pub(super) struct Heard {
 }
 
 /// What these chunks say, put together as a client does it.
-pub(super) fn heard(chunks: &[Value]) -> Heard {
+pub(crate) fn heard(chunks: &[Value]) -> Heard {
     let mut heard = Heard::default();
     let mut ids = BTreeMap::new();
     for delta in chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]) {
@@ -209,7 +209,7 @@ pub(super) fn heard(chunks: &[Value]) -> Heard {
 }
 
 /// Checks that these events are one whole answer in the order that Anthropic's clients rely on.
-pub(super) fn assert_well_formed(events: &[Value]) {
+pub(crate) fn assert_well_formed(events: &[Value]) {
     let [start, blocks @ .., last_delta, stop] = events else {
         panic!("an answer has a start and an end: {events:?}");
     };

@@ -1,9 +1,11 @@
-//! Errors of one API in the other's shape.
+//! Errors in each API's shape, whatever shape they came in.
 
 use serde_json::{Value, json};
 
+use crate::{Event, Failure};
+
 /// What each status means: to Anthropic, and to `OpenAI`. The first of a type is the status that
-/// stands for it.
+/// an error of that type has where none is given.
 const TYPES: [(u16, &str, &str); 10] = [
     (400, "invalid_request_error", "invalid_request_error"),
     (401, "authentication_error", "authentication_error"),
@@ -20,15 +22,22 @@ const TYPES: [(u16, &str, &str); 10] = [
 /// How Claude Code learns that it has to compact the conversation.
 const TOO_LONG: &str = "prompt is too long";
 
+/// How servers of `OpenAI`'s API say it.
+const TOO_LONG_CODE: &str = "context_length_exceeded";
+
 /// What is said where the server says nothing.
-const UNTOLD: &str = "the model's server failed and did not say why";
+const UNEXPLAINED: &str = "the model's server failed and did not say why";
 
 /// Anthropic's error body for what a server answered with this status: in `OpenAI`'s shape, in one
 /// of its own, as a web page, or with nothing at all.
 #[must_use]
 pub fn error_to_anthropic(status: u16, body: &[u8]) -> Value {
     let document: Value = serde_json::from_slice(body).unwrap_or_default();
-    translated_to_anthropic(status, &document, plain_message(status, body))
+    anthropic(&Failure {
+        status,
+        message: message(&document).unwrap_or_else(|| plain_message(status, body)),
+        code: document["error"]["code"].as_str().map(str::to_owned),
+    })
 }
 
 /// `OpenAI`'s error body for what a server answered with this status: in Anthropic's shape, in one
@@ -40,32 +49,55 @@ pub fn error_to_openai(status: u16, body: &[u8]) -> Value {
     openai(status, &message)
 }
 
-/// The event for an error that came in mid-stream, where there is no status.
-pub(super) fn stream_error_to_anthropic(payload: &Value) -> Value {
-    translated_to_anthropic(status(&payload["error"]), payload, UNTOLD.to_owned())
+/// Returns the error that a payload in mid-stream holds, where there is no status.
+pub(crate) fn failure(payload: &Value) -> Failure {
+    let error = &payload["error"];
+    Failure {
+        status: status(error),
+        message: message(payload).unwrap_or_else(|| UNEXPLAINED.to_owned()),
+        code: error["code"].as_str().map(str::to_owned),
+    }
 }
 
-/// The payload for an error that came in mid-stream, where there is no status.
-pub(super) fn stream_error_to_openai(event: &Value) -> Value {
-    let message = message(event).unwrap_or_else(|| UNTOLD.to_owned());
-    openai(status(&event["error"]), &message)
+/// Returns the end of an answer that was cut off.
+pub(crate) fn cut() -> Event {
+    failed("the answer ended before it was whole".to_owned())
 }
 
-/// An error body of Anthropic's, and the payload of its error event.
-pub(super) fn anthropic(status: u16, message: &str) -> Value {
-    let (_, kind, _) = meaning(status);
+/// Returns the end of an answer of which a frame is no JSON.
+pub(crate) fn malformed() -> Event {
+    failed("the answer's stream is malformed".to_owned())
+}
+
+/// Returns the end of an answer with a part that no event can hold.
+pub(crate) fn uncarried(part: &str) -> Event {
+    failed(format!(
+        "the answer has a part without a form in this API: {part}"
+    ))
+}
+
+fn failed(message: String) -> Event {
+    Event::Failed(Failure {
+        status: 500,
+        message,
+        code: None,
+    })
+}
+
+/// Returns an error body of Anthropic's, which is the payload of its error event too.
+pub(crate) fn anthropic(failure: &Failure) -> Value {
+    let (_, kind, _) = meaning(failure.status);
+    let message = match &failure.code {
+        Some(code) if code == TOO_LONG_CODE && !failure.message.starts_with(TOO_LONG) => {
+            format!("{TOO_LONG}: {}", failure.message)
+        }
+        _ => failure.message.clone(),
+    };
     json!({"type": "error", "error": {"type": kind, "message": message}})
 }
 
-fn translated_to_anthropic(status: u16, document: &Value, otherwise: String) -> Value {
-    let message = message(document).unwrap_or(otherwise);
-    if document["error"]["code"] == "context_length_exceeded" && !message.starts_with(TOO_LONG) {
-        return anthropic(status, &format!("{TOO_LONG}: {message}"));
-    }
-    anthropic(status, &message)
-}
-
-fn openai(status: u16, message: &str) -> Value {
+/// Returns an error body of `OpenAI`'s, which is the payload of its error chunk too.
+pub(crate) fn openai(status: u16, message: &str) -> Value {
     let (_, _, kind) = meaning(status);
     json!({"error": {"message": message, "type": kind, "param": null, "code": null}})
 }
@@ -180,17 +212,14 @@ mod tests {
     fn in_mid_stream_the_error_says_its_type_itself() {
         let overloaded =
             json!({"type": "error", "error": {"type": "rate_limit_error", "message": "m"}});
-        assert_eq!(
-            stream_error_to_openai(&overloaded)["error"]["type"],
-            "rate_limit_error"
-        );
+        assert_eq!(failure(&overloaded).status, 429);
         let numbered = json!({"error": {"message": "m", "type": "BadRequestError", "code": 400}});
-        let error = stream_error_to_anthropic(&numbered);
+        let error = anthropic(&failure(&numbered));
         assert_eq!(error["error"]["type"], "invalid_request_error");
-        let silent = stream_error_to_anthropic(&json!({"error": {}}));
+        let silent = anthropic(&failure(&json!({"error": {}})));
         assert_eq!(
             silent["error"],
-            json!({"type": "api_error", "message": UNTOLD})
+            json!({"type": "api_error", "message": UNEXPLAINED})
         );
     }
 
