@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use deja_cache::FlightError;
 use deja_wire::{
-    Api, BadRequest, messages,
+    Api, BadRequest, errors, messages,
     openai::{self, ErrorKind},
-    translate,
 };
 use hyper::StatusCode;
 use serde_json::Value;
@@ -170,8 +169,8 @@ impl Error {
         let document: Value = serde_json::from_slice(&body).unwrap_or_else(|_| {
             let status = self.status().as_u16();
             match api {
-                Api::OpenAi => translate::error_to_openai(status, &body),
-                Api::Anthropic => translate::error_to_anthropic(status, &body),
+                Api::OpenAi => errors::error_to_openai(status, &body),
+                Api::Anthropic => errors::error_to_anthropic(status, &body),
             }
         });
         document.to_string()
@@ -243,8 +242,8 @@ impl Refusal {
         let status = self.status.as_u16();
         let translated = match api {
             api if api == self.api => return self.body.to_vec(),
-            Api::OpenAi => translate::error_to_openai(status, &self.body),
-            Api::Anthropic => translate::error_to_anthropic(status, &self.body),
+            Api::OpenAi => errors::error_to_openai(status, &self.body),
+            Api::Anthropic => errors::error_to_anthropic(status, &self.body),
         };
         translated.to_string().into_bytes()
     }

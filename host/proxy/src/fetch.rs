@@ -9,7 +9,7 @@ use bytes::Bytes;
 use deja_cache::{
     Endpoint, FetchOrder, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket,
 };
-use deja_wire::{Answer, Fragment, FrameKind, Fresh, Incomplete, Recorder};
+use deja_wire::{Answer, Fragment, Frame, FrameKind, Fresh, Incomplete};
 use hyper::HeaderMap;
 use tokio::{
     task::{JoinHandle, spawn_blocking},
@@ -165,6 +165,14 @@ impl Fetch {
                 landing: recording.document(document).await,
                 rest: None,
             }),
+            Content::Unstorable { document, reason } => Ok(Fetched {
+                last: None,
+                landing: Landing::Odd {
+                    document: Some(document),
+                    error: recording.incomplete(reason),
+                },
+                rest: None,
+            }),
             Content::Stream(frames) => recording.stream(*frames, permit).await,
         }
     }
@@ -236,22 +244,20 @@ impl<'a> Recording<'a> {
 
     /// Takes an answer in frame by frame, and passes each on.
     async fn stream(self, mut frames: Frames, permit: &Lead) -> Result<Fetched, FetchError> {
-        let mut recorder = Recorder::new(self.fetch.endpoint);
         let mut is_told = false;
-        while let Some(frame) = frames.next().await.transpose()? {
-            let kind = recorder.push(&frame);
-            let frame = Progress::Frame(frame, kind);
+        while let Some(Frame { bytes, kind }) = frames.next().await.transpose()? {
+            let frame = Progress::Frame(bytes, kind);
             if kind == FrameKind::End {
                 return Ok(Fetched {
                     last: Some(frame),
-                    landing: self.ended(recorder).await,
+                    landing: self.ended(frames.finish()).await,
                     rest: Some(frames),
                 });
             }
             is_told |= kind == FrameKind::Error;
             permit.tell(frame);
         }
-        let fragment = recorder.finish().err();
+        let fragment = frames.finish().err();
         let reason = fragment.map_or(Incomplete::NoEnd, |fragment| fragment.reason);
         let error = self.incomplete(reason);
         Ok(Fetched {
@@ -261,8 +267,8 @@ impl<'a> Recording<'a> {
         })
     }
 
-    async fn ended(self, recorder: Recorder) -> Landing {
-        match recorder.finish() {
+    async fn ended(self, answer: Result<Answer, Fragment>) -> Landing {
+        match answer {
             Ok(answer) => self.whole(answer, None).await,
             Err(Fragment { reason, document }) => Landing::Odd {
                 document: document.map(|document| document.to_string().into()),

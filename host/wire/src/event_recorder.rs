@@ -90,6 +90,15 @@ impl EventRecorder {
         encoded.into_iter().map(|frame| self.keep(frame)).collect()
     }
 
+    /// Returns a frame that only shows that the answer is still being made.
+    #[must_use]
+    pub fn heartbeat(&self) -> Frame {
+        Frame {
+            bytes: Bytes::from_static(self.endpoint.api().sign_of_life().as_bytes()),
+            kind: FrameKind::Quiet,
+        }
+    }
+
     /// Returns the answer, if it is whole and all of it is in it.
     ///
     /// # Errors

@@ -4,8 +4,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use bytes::Bytes;
 use deja_wire::{
-    Answer, Api, Endpoint, FrameReader, Fresh, Recorder, frame, payload,
-    translate::{ChatToMessages, MessagesToChat},
+    Answer, Api, Endpoint, EventDecoder, EventRecorder, FrameReader, Fresh, Recorder, payload,
 };
 use serde_json::Value;
 
@@ -119,46 +118,33 @@ fn check_text(endpoint: Endpoint, answer: &Answer, frames: &[Bytes]) {
     }
 }
 
-/// Checks that a translation that is a whole answer has all that the original says.
+/// Checks that an answer for a client of the other API has all that the original says, where it is
+/// whole, and that what is kept of it is what would be kept of its frames.
 fn check_translation(endpoint: Endpoint, answer: Option<&Answer>, frames: &[Bytes]) {
-    let (other, payloads) = match endpoint {
-        Endpoint::Messages => (Endpoint::ChatCompletions, to_chat(frames)),
-        _ => (Endpoint::Messages, to_messages(frames)),
+    let other = match endpoint {
+        Endpoint::Messages => Endpoint::ChatCompletions,
+        _ => Endpoint::Messages,
     };
-    let api = other.api();
-    let mut translated: Vec<_> = payloads.iter().map(|payload| frame(api, payload)).collect();
-    if api == Api::OpenAi {
-        translated.push(Bytes::from_static(api.stream_end().as_bytes()));
-    }
-    let (Some(answer), Some(translated)) = (answer, record(other, &translated)) else {
-        return;
-    };
-    let (original, translated) = (said(endpoint, answer), said(other, &translated));
-    assert_kept(&original.text, &translated.text);
-    assert_kept(&original.thoughts, &translated.thoughts);
-    assert_eq!(original.calls, translated.calls);
-}
-
-fn to_messages(frames: &[Bytes]) -> Vec<Value> {
-    let mut translator = ChatToMessages::new();
-    let mut events = Vec::new();
-    for frame in frames {
-        let Some(payload) = payload(frame) else {
-            continue;
-        };
-        if payload.trim_ascii() == b"[DONE]" {
-            events.extend(translator.finish());
-        } else if let Ok(chunk) = serde_json::from_slice(&payload) {
-            events.extend(translator.push(&chunk));
+    let mut decoder = EventDecoder::new(endpoint.api());
+    let mut recorder = EventRecorder::new(other, "m");
+    let mut by_frames = Recorder::new(other);
+    for event in frames.iter().flat_map(|frame| decoder.frame(frame)) {
+        for frame in recorder.push(&event) {
+            by_frames.push(&frame.bytes);
         }
     }
-    events
-}
-
-fn to_chat(frames: &[Bytes]) -> Vec<Value> {
-    let mut translator = MessagesToChat::new();
-    let chunks = payloads(frames).flat_map(|event| translator.push(&event));
-    chunks.collect()
+    let Ok(translated) = recorder.finish() else {
+        return;
+    };
+    let by_frames = by_frames.finish().expect("its frames make an answer too");
+    let document = |answer: &Answer| parsed(&answer.document(&Fresh::blank()));
+    assert_eq!(document(&translated), document(&by_frames));
+    if let Some(answer) = answer {
+        let (original, translated) = (said(endpoint, answer), said(other, &translated));
+        assert_kept(&original.text, &translated.text);
+        assert_kept(&original.thoughts, &translated.thoughts);
+        assert_eq!(original.calls, translated.calls);
+    }
 }
 
 fn payloads(frames: &[Bytes]) -> impl Iterator<Item = Value> {

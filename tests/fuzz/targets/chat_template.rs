@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use deja_wire::{Conversation, Message, Role, Tool, ToolCall};
 use deja_engine::fuzzing;
+use deja_wire::{Conversation, Message, Role, Tool, ToolCall};
 use libfuzzer_sys::fuzz_target;
 
 static CONVERSATION: LazyLock<Conversation> = LazyLock::new(|| {

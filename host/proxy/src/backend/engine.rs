@@ -1,37 +1,23 @@
-//! The engine as a backend: its events become `OpenAI`'s frames, and from those the client's.
+//! The engine as a backend: its events are encoded for the client, once.
 
-use bytes::Bytes;
-use deja_engine::{Engine, Generation};
-use deja_wire::{
-    ChatRequest, Endpoint, chat_completions::ChatStream, completions::CompletionStream, embeddings,
-};
+use deja_engine::Engine;
+use deja_wire::{ChatRequest, embeddings};
 use hyper::HeaderMap;
 use serde_json::json;
 
 use super::{
     AnswerLimits, Content, FetchError, Source,
-    frames::{Frames, Translation},
+    frames::Frames,
     order::{Embed, Generate},
 };
 
 /// Asks for an answer. The engine streams always; who wants the whole waits for the end.
 pub(super) fn generate(engine: &Engine, order: Generate, limits: &AnswerLimits) -> Source {
-    let Generate {
-        endpoint,
-        request,
-        translation,
-    } = order;
+    let Generate { endpoint, request } = order;
     let model = request.model.clone();
     let model = model.unwrap_or_else(|| engine.name().to_owned());
-    let events = EngineEvents {
-        generation: engine.generate(request),
-        reply: if endpoint == Endpoint::Completions {
-            Reply::Completion(CompletionStream::new(&model, true))
-        } else {
-            Reply::Chat(ChatStream::new(&model, true))
-        },
-    };
-    let frames = Frames::of_engine(events, Translation::of(translation), limits.clone());
+    let generation = engine.generate(request);
+    let frames = Frames::of_engine(generation, endpoint, &model, limits.clone());
     Source {
         headers: HeaderMap::new(),
         content: Content::Stream(Box::new(frames)),
@@ -63,31 +49,4 @@ pub(super) async fn count(engine: &Engine, request: ChatRequest) -> Result<Sourc
     Ok(Source::document(
         json!({ "input_tokens": tokens }).to_string(),
     ))
-}
-
-/// A generation, written as `OpenAI` streams it.
-pub(super) struct EngineEvents {
-    generation: Generation,
-    reply: Reply,
-}
-
-/// The form of the stream.
-enum Reply {
-    Chat(ChatStream),
-    Completion(CompletionStream),
-}
-
-impl EngineEvents {
-    /// The next bytes of the stream.
-    pub(super) async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
-        let event = match self.generation.next().await? {
-            Ok(event) => event,
-            Err(error) => return Some(Err(error.into())),
-        };
-        let frames = match &mut self.reply {
-            Reply::Chat(reply) => reply.frames(&event),
-            Reply::Completion(reply) => reply.frames(&event),
-        };
-        Some(Ok(frames.into()))
-    }
 }

@@ -1,4 +1,5 @@
-//! A streamed answer on its way from a backend, in the client's wire format.
+//! A streamed answer on its way from a backend, in the client's wire format, and the answer that is
+//! recorded of it.
 
 use std::{
     collections::VecDeque,
@@ -6,15 +7,14 @@ use std::{
 };
 
 use bytes::Bytes;
+use deja_engine::Generation;
 use deja_wire::{
-    Api, FrameReader, frame, payload,
-    translate::{ChatToMessages, MessagesToChat},
+    Answer, Endpoint, Event, EventDecoder, EventRecorder, Fragment, Frame, FrameKind, FrameReader,
+    Incomplete, Recorder, payload,
 };
-use serde_json::Value;
+use tracing::debug;
 
-use super::{
-    AnswerLimits, FetchError, engine::EngineEvents, limits::FRAME_BYTES, upstream::UpstreamBytes,
-};
+use super::{AnswerLimits, FetchError, limits::FRAME_BYTES, upstream::UpstreamBytes};
 use crate::body::Outline;
 
 /// Bytes of a frame from which on it is counted with the memory that its values take.
@@ -26,11 +26,10 @@ const COMMENT_PAUSE: Duration = Duration::from_secs(1);
 
 /// The frames of a streamed answer.
 pub(crate) struct Frames {
-    bytes: ByteSource,
-    reader: FrameReader,
-    translation: Translation,
+    source: Source,
+    recording: Option<Recording>,
     /// Frames that were read and not handed out yet.
-    waiting: VecDeque<Bytes>,
+    waiting: VecDeque<Frame>,
     /// Bytes that the answer may still take.
     left: usize,
     limits: AnswerLimits,
@@ -39,42 +38,67 @@ pub(crate) struct Frames {
     ended: bool,
 }
 
-enum ByteSource {
-    Engine(EngineEvents),
-    Upstream(UpstreamBytes),
+/// Where an answer comes from.
+enum Source {
+    /// From the engine, as events.
+    Engine(Generation),
+    /// From an upstream, as frames.
+    Upstream {
+        bytes: UpstreamBytes,
+        reader: FrameReader,
+    },
 }
 
-impl ByteSource {
-    async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+/// How an answer is passed on and recorded.
+enum Recording {
+    /// The upstream speaks the client's API: its frames pass as they came.
+    Verbatim(Recorder),
+    /// Events are encoded for the client; where an upstream's frames are decoded to them first, by
+    /// this decoder.
+    Encoded(EventRecorder, Option<EventDecoder>),
+}
+
+impl Recording {
+    fn finish(self) -> Result<Answer, Fragment> {
         match self {
-            Self::Engine(events) => events.next().await,
-            Self::Upstream(bytes) => bytes.next().await,
+            Self::Verbatim(recorder) => recorder.finish(),
+            Self::Encoded(recorder, _) => recorder.finish(),
         }
     }
 }
 
 impl Frames {
+    /// Returns the frames of what the engine generates, for a client of this endpoint.
     pub(super) fn of_engine(
-        events: EngineEvents,
-        translation: Translation,
+        generation: Generation,
+        endpoint: Endpoint,
+        model: &str,
         limits: AnswerLimits,
     ) -> Self {
-        Self::new(ByteSource::Engine(events), translation, limits)
+        let recording = Recording::Encoded(EventRecorder::new(endpoint, model), None);
+        Self::new(Source::Engine(generation), recording, limits)
     }
 
+    /// Returns the frames of an upstream for a client of this endpoint; `decoder` is that of the
+    /// upstream's API where it is another one than the client's.
     pub(super) fn of_upstream(
         bytes: UpstreamBytes,
-        translation: Translation,
+        endpoint: Endpoint,
+        decoder: Option<EventDecoder>,
         limits: AnswerLimits,
     ) -> Self {
-        Self::new(ByteSource::Upstream(bytes), translation, limits)
+        let recording = match decoder {
+            None => Recording::Verbatim(Recorder::new(endpoint)),
+            decoder => Recording::Encoded(EventRecorder::new(endpoint, ""), decoder),
+        };
+        let reader = FrameReader::new(limits.bytes);
+        Self::new(Source::Upstream { bytes, reader }, recording, limits)
     }
 
-    fn new(bytes: ByteSource, translation: Translation, limits: AnswerLimits) -> Self {
+    fn new(source: Source, recording: Recording, limits: AnswerLimits) -> Self {
         Self {
-            bytes,
-            reader: FrameReader::new(limits.bytes),
-            translation,
+            source,
+            recording: Some(recording),
             waiting: VecDeque::new(),
             left: limits.bytes,
             limits,
@@ -83,8 +107,8 @@ impl Frames {
         }
     }
 
-    /// The next frame; `None` once the backend has said all.
-    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, FetchError>> {
+    /// Returns the next frame; `None` once the backend has sent all.
+    pub(crate) async fn next(&mut self) -> Option<Result<Frame, FetchError>> {
         loop {
             if let Some(frame) = self.waiting.pop_front() {
                 return Some(Ok(frame));
@@ -99,45 +123,113 @@ impl Frames {
         }
     }
 
-    /// Reads what a backend still has to say after its answer's end, so that its connection can
-    /// serve again.
+    /// Returns the answer that the frames so far make. Nothing after them is recorded.
+    ///
+    /// # Errors
+    /// Says why it is not to be stored.
+    pub(crate) fn finish(&mut self) -> Result<Answer, Fragment> {
+        let recording = self.recording.take();
+        recording.map_or_else(|| Err(Incomplete::NoEnd.into()), Recording::finish)
+    }
+
+    /// Reads what a backend still sends after its answer's end, so that its connection can serve
+    /// again.
     pub(crate) async fn exhaust(&mut self) {
-        while let Some(Ok(_)) = self.bytes.next().await {}
+        match &mut self.source {
+            Source::Engine(generation) => while let Some(Ok(_)) = generation.next().await {},
+            Source::Upstream { bytes, .. } => while let Some(Ok(_)) = bytes.next().await {},
+        }
     }
 
     async fn read_on(&mut self) -> Result<(), FetchError> {
-        let limit = self.limits.bytes;
-        let Some(bytes) = self.bytes.next().await.transpose()? else {
-            self.ended = true;
-            let reader = std::mem::replace(&mut self.reader, FrameReader::new(limit));
-            return match reader.finish() {
-                Some(rest) => self.take_in(ended(&rest)),
-                None => Ok(()),
-            };
-        };
-        self.count(bytes.len())?;
-        self.reader.push(bytes);
-        let too_large = |_| FetchError::TooLarge { limit };
-        while let Some(frame) = self.reader.next_frame().map_err(too_large)? {
-            self.take_in(frame)?;
+        match &mut self.source {
+            Source::Engine(generation) => {
+                let event = generation.next().await.transpose()?;
+                self.ended = event.is_none();
+                event.map_or(Ok(()), |event| self.encode(&[event]))
+            }
+            Source::Upstream { bytes, .. } => {
+                let bytes = bytes.next().await.transpose()?;
+                self.read_frames(bytes)
+            }
         }
-        Ok(())
     }
 
-    /// Takes in a frame, whose bytes are counted already.
+    /// Takes in the frames in an upstream's next bytes, or in those that are left at its end.
+    fn read_frames(&mut self, bytes: Option<Bytes>) -> Result<(), FetchError> {
+        let limit = self.limits.bytes;
+        let Source::Upstream { reader, .. } = &mut self.source else {
+            return Ok(());
+        };
+        let mut frames = Vec::new();
+        let count = bytes.as_ref().map_or(0, Bytes::len);
+        match bytes {
+            Some(bytes) => {
+                reader.push(bytes);
+                let too_large = |_| FetchError::TooLarge { limit };
+                while let Some(frame) = reader.next_frame().map_err(too_large)? {
+                    frames.push(frame);
+                }
+            }
+            None => {
+                self.ended = true;
+                let reader = std::mem::replace(reader, FrameReader::new(limit));
+                frames.extend(reader.finish().map(|rest| ended(&rest)));
+            }
+        }
+        self.count(count)?;
+        frames.into_iter().try_for_each(|frame| self.take_in(frame))
+    }
+
+    /// Takes in an upstream's frame, whose bytes are counted already.
     fn take_in(&mut self, frame: Bytes) -> Result<(), FetchError> {
-        if is_comment(&frame) && !self.passes_comment(&frame) {
+        let is_comment = is_comment(&frame);
+        if is_comment && (frame.trim_ascii().is_empty() || !self.may_comment()) {
             return Ok(());
         }
         if frame.len() >= LARGE_FRAME {
             self.count(Outline::of(&frame).parsed_bytes - frame.len())?;
         }
-        let is_translated = !matches!(self.translation, Translation::None);
-        for frame in self.translation.of_frame(frame) {
-            let copied = if is_translated { frame.len() } else { 0 };
-            self.count(FRAME_BYTES + copied)?;
-            self.waiting.push_back(frame);
+        match &mut self.recording {
+            Some(Recording::Verbatim(recorder)) => {
+                let kind = recorder.push(&frame);
+                self.hand_out(Frame { bytes: frame, kind }, 0)
+            }
+            Some(Recording::Encoded(recorder, _)) if is_comment => {
+                let heartbeat = recorder.heartbeat();
+                self.hand_out(heartbeat, 0)
+            }
+            Some(Recording::Encoded(_, Some(decoder))) => {
+                let events = decoder.frame(&frame);
+                self.encode(&events)
+            }
+            Some(Recording::Encoded(_, None)) | None => Ok(()),
         }
+    }
+
+    /// Takes in events.
+    fn encode(&mut self, events: &[Event]) -> Result<(), FetchError> {
+        for event in events {
+            if let Event::Dropped { part } = event {
+                debug!(part, "left out, as it has no form in the client's API");
+            }
+            let Some(Recording::Encoded(recorder, _)) = &mut self.recording else {
+                return Ok(());
+            };
+            for frame in recorder.push(event) {
+                if frame.kind != FrameKind::Quiet || self.may_comment() {
+                    let bytes = frame.bytes.len();
+                    self.hand_out(frame, bytes)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a frame to those that wait for the client; so many of its bytes are not counted yet.
+    fn hand_out(&mut self, frame: Frame, bytes: usize) -> Result<(), FetchError> {
+        self.count(FRAME_BYTES + bytes)?;
+        self.waiting.push_back(frame);
         Ok(())
     }
 
@@ -149,12 +241,10 @@ impl Frames {
         self.limits.take(bytes)
     }
 
-    /// Whether a comment is passed on: not a blank line, and not soon after another.
-    fn passes_comment(&mut self, comment: &[u8]) -> bool {
-        let soon = self
-            .commented
-            .is_some_and(|last| last.elapsed() < COMMENT_PAUSE);
-        let passes = !soon && !comment.trim_ascii().is_empty();
+    /// Returns whether a comment passes now, which none does soon after another.
+    fn may_comment(&mut self) -> bool {
+        let last = self.commented;
+        let passes = last.is_none_or(|last| last.elapsed() >= COMMENT_PAUSE);
         if passes {
             self.commented = Some(Instant::now());
         }
@@ -162,90 +252,12 @@ impl Frames {
     }
 }
 
-/// Whether a frame holds comments or blank lines alone.
+/// Returns whether a frame holds comments or blank lines alone.
 fn is_comment(frame: &[u8]) -> bool {
     matches!(frame, [b':' | b'\r' | b'\n', ..]) && payload(frame).is_none()
 }
 
-/// From the backend's wire format to the client's.
-pub(crate) enum Translation {
-    /// They are the same.
-    None,
-    /// The backend speaks `OpenAI`'s, the client Anthropic's.
-    ToMessages(ChatToMessages),
-    /// The backend speaks Anthropic's, the client `OpenAI`'s.
-    ToChat(MessagesToChat),
-}
-
-impl Translation {
-    /// Into this API from the other one, if it is another.
-    pub(crate) fn of(into: Option<Api>) -> Self {
-        match into {
-            None => Self::None,
-            Some(Api::Anthropic) => Self::ToMessages(ChatToMessages::new()),
-            Some(Api::OpenAi) => Self::ToChat(MessagesToChat::new()),
-        }
-    }
-
-    /// The client's frames for one of the backend's.
-    fn of_frame(&mut self, source: Bytes) -> Vec<Bytes> {
-        if matches!(self, Self::None) {
-            return vec![source];
-        }
-        let Some(text) = payload(&source) else {
-            return self.sign_of_life();
-        };
-        if text.trim_ascii() == b"[DONE]" {
-            return self.end();
-        }
-        match serde_json::from_slice(&text) {
-            Ok(payload) => self.of_payload(&payload),
-            // What is not JSON breaks the stream in any format, and is passed on to show.
-            Err(_) => vec![source],
-        }
-    }
-
-    /// For one of the backend's frames that says nothing, but perhaps how far it is.
-    fn sign_of_life(&self) -> Vec<Bytes> {
-        let api = match self {
-            Self::None | Self::ToChat(_) => Api::OpenAi,
-            Self::ToMessages(_) => Api::Anthropic,
-        };
-        vec![Bytes::from_static(api.sign_of_life().as_bytes())]
-    }
-
-    /// The client's frames for one of the backend's payloads.
-    pub(crate) fn of_payload(&mut self, payload: &Value) -> Vec<Bytes> {
-        match self {
-            Self::None => Vec::new(),
-            Self::ToMessages(translator) => framed(Api::Anthropic, &translator.push(payload)),
-            Self::ToChat(translator) => {
-                let mut frames = framed(Api::OpenAi, &translator.push(payload));
-                let ends = payload
-                    .get("type")
-                    .is_some_and(|kind| kind == "message_stop");
-                if ends && translator.is_finished() {
-                    frames.push(Bytes::from_static(Api::OpenAi.stream_end().as_bytes()));
-                }
-                frames
-            }
-        }
-    }
-
-    /// What is left to say once the backend has said that its answer is whole.
-    pub(crate) fn end(&mut self) -> Vec<Bytes> {
-        match self {
-            Self::ToMessages(translator) => framed(Api::Anthropic, &translator.finish()),
-            Self::None | Self::ToChat(_) => Vec::new(),
-        }
-    }
-}
-
-/// A frame that lacks the blank line at its end, with it: without, no client would see it.
+/// Returns a frame that lacks the blank line at its end with it: without, no client would see it.
 fn ended(frame: &Bytes) -> Bytes {
     [frame.trim_ascii_end(), b"\n\n"].concat().into()
-}
-
-fn framed(api: Api, payloads: &[Value]) -> Vec<Bytes> {
-    payloads.iter().map(|payload| frame(api, payload)).collect()
 }

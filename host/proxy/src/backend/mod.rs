@@ -15,6 +15,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deja_engine::Engine;
+use deja_wire::Incomplete;
 use hyper::HeaderMap;
 use serde_json::{Value, json};
 
@@ -47,6 +48,8 @@ pub(crate) struct Source {
 pub(crate) enum Content {
     /// It is all there.
     Document(Bytes),
+    /// It is all there, and is not to be stored.
+    Unstorable { document: Bytes, reason: Incomplete },
     /// It comes piece by piece.
     Stream(Box<Frames>),
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_trace::query_without_credentials;
 use deja_wire::{
-    Api, ChatRequest, EmbeddingRequest, chat_completions, completions, embeddings, translate,
+    ChatRequest, EmbeddingRequest, chat_completions, completions, embeddings, translate,
 };
 use serde_json::{Value, json};
 
@@ -43,8 +43,6 @@ pub(crate) enum Order {
 pub(crate) struct Generate {
     pub(super) endpoint: Endpoint,
     pub(super) request: ChatRequest,
-    /// The client's API, if it is not `OpenAI`'s.
-    pub(super) translation: Option<Api>,
 }
 
 /// What is to be embedded, and the form in which it is wanted.
@@ -65,10 +63,10 @@ impl Order {
 }
 
 fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
-    let (request, translation) = match endpoint {
-        Endpoint::ChatCompletions => (chat_completions::chat_request(body)?, None),
-        Endpoint::Completions => (completions::completion_request(body)?, None),
-        Endpoint::Messages => (messages_request(body)?, Some(Api::Anthropic)),
+    let request = match endpoint {
+        Endpoint::ChatCompletions => chat_completions::chat_request(body)?,
+        Endpoint::Completions => completions::completion_request(body)?,
+        Endpoint::Messages => messages_request(body)?,
         Endpoint::CountTokens => return Ok(Order::Count(messages_request(body)?)),
         Endpoint::Embeddings => {
             return Ok(Order::Embed(Embed {
@@ -77,11 +75,7 @@ fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
             }));
         }
     };
-    Ok(Order::Generate(Generate {
-        endpoint,
-        request,
-        translation,
-    }))
+    Ok(Order::Generate(Generate { endpoint, request }))
 }
 
 /// Upstreams whose model cannot think refuse to be told not to; the engine's templates can be told.

@@ -5,17 +5,14 @@ use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
 use deja_wire::{
-    Api, BadRequest, BodyForm, Delivery, Fragment, Fresh, Recorder, body_form, unfold,
+    Api, BadRequest, BodyForm, Delivery, EventDecoder, EventRecorder, Fragment, Fresh, body_form,
+    unfold,
 };
 use hyper::{HeaderMap, StatusCode};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 
-use super::{
-    AnswerLimits, Content, FetchError, Refusal, Source,
-    frames::{Frames, Translation},
-    headers, splice,
-};
+use super::{AnswerLimits, Content, FetchError, Refusal, Source, frames::Frames, headers, splice};
 use crate::{client::client_builder, decode::Asked, error::Error, settings::Secret};
 
 /// How an upstream is asked.
@@ -174,13 +171,16 @@ impl Upstream {
             return Err(self.refused(status, headers, body));
         }
         let is_stream = order.answered.streams() && bytes.begin_event_stream(limits.bytes).await?;
+        let decoder = order.translation.map(|_| self.decoder());
         let content = if is_stream {
-            let translation = Translation::of(order.translation);
-            let frames = Frames::of_upstream(bytes, translation, limits.clone());
+            let frames = Frames::of_upstream(bytes, order.answered, decoder, limits.clone());
             Content::Stream(Box::new(frames))
         } else {
             let document = bytes.whole(limits.bytes, Some(limits)).await?;
-            Content::Document(self.translated(document, &order, limits)?)
+            match decoder {
+                Some(decoder) => self.translated(&document, &order, decoder, limits)?,
+                None => Content::Document(document),
+            }
         };
         Ok(Source { headers, content })
     }
@@ -221,36 +221,41 @@ impl Upstream {
         }
     }
 
-    /// A whole answer in the client's wire format: taken apart into the stream that it could have
-    /// been, which is translated and put together again.
+    fn decoder(&self) -> EventDecoder {
+        EventDecoder::new(self.settings.api)
+    }
+
+    /// Returns a whole answer in the client's wire format: the document is decoded as the stream
+    /// that it could have been, whose events are encoded for the client.
     fn translated(
         &self,
-        document: Bytes,
+        document: &Bytes,
         order: &Forward,
+        mut decoder: EventDecoder,
         limits: &AnswerLimits,
-    ) -> Result<Bytes, FetchError> {
-        if order.translation.is_none() {
-            return Ok(document);
-        }
-        let _values = limits.take_values(&document)?;
-        let whole: Value = serde_json::from_slice(&document)
+    ) -> Result<Content, FetchError> {
+        let _values = limits.take_values(document)?;
+        let whole: Value = serde_json::from_slice(document)
             .map_err(|error| self.broken(format!("it is not JSON: {error}")))?;
-        let mut translation = Translation::of(order.translation);
-        let mut frames = Vec::new();
-        for payload in unfold(order.endpoint, &whole) {
-            frames.extend(translation.of_payload(&payload));
-        }
-        frames.extend(translation.end());
-        let mut recorder = Recorder::new(order.answered);
-        for frame in frames {
-            recorder.push(&frame);
+        let payloads = unfold(order.endpoint, &whole);
+        let mut events: Vec<_> = payloads
+            .iter()
+            .flat_map(|payload| decoder.payload(payload))
+            .collect();
+        events.extend(decoder.finish());
+        let mut recorder = EventRecorder::new(order.answered, "");
+        for event in &events {
+            recorder.push(event);
         }
         match recorder.finish() {
-            Ok(answer) => Ok(answer.document(&Fresh::new())),
+            Ok(answer) => Ok(Content::Document(answer.document(&Fresh::new()))),
             Err(Fragment {
                 document: Some(document),
-                ..
-            }) => Ok(document.to_string().into()),
+                reason,
+            }) => Ok(Content::Unstorable {
+                document: document.to_string().into(),
+                reason,
+            }),
             Err(Fragment { reason, .. }) => Err(self.broken(reason.to_string())),
         }
     }
