@@ -1,8 +1,11 @@
-//! What it takes to replay an answer, and to record one.
+//! What it takes to replay an answer, to record one, and to encode what the engine generates.
 
 #![allow(missing_docs)]
 
-use deja_wire::{Answer, Endpoint, Fresh, Recorder, openai::STREAM_END};
+use deja_wire::{
+    Answer, Api, Delta, Endpoint, Event, EventDecoder, EventRecorder, Fresh, Recorder,
+    openai::STREAM_END,
+};
 use divan::{Bencher, counter::BytesCount};
 use serde_json::json;
 
@@ -70,4 +73,44 @@ fn record_a_frame(bencher: Bencher<'_, '_>) {
     let frame = chunk(" word", None);
     let mut recorder = Recorder::new(Endpoint::ChatCompletions);
     bencher.bench_local(|| recorder.push(frame.as_bytes()));
+}
+
+const GENERATING: [Endpoint; 2] = [Endpoint::ChatCompletions, Endpoint::Messages];
+
+fn token() -> Event {
+    Event::Delta {
+        choice: 0,
+        delta: Delta::text(" word"),
+    }
+}
+
+/// One token of the engine, encoded for a client and recorded.
+#[divan::bench(args = GENERATING)]
+fn generate_a_token(bencher: Bencher<'_, '_>, endpoint: Endpoint) {
+    let (token, mut recorder) = (token(), EventRecorder::new(endpoint, "m"));
+    bencher.bench_local(|| recorder.push(&token));
+}
+
+/// The same where what was encoded, always as a chat completion, is read again: to translate it
+/// for a client of another API, and to record it.
+#[divan::bench(args = GENERATING)]
+fn generate_a_token_by_way_of_its_text(bencher: Bencher<'_, '_>, endpoint: Endpoint) {
+    let token = token();
+    let mut encoder = EventRecorder::new(Endpoint::ChatCompletions, "m");
+    let mut decoder = EventDecoder::new(Api::OpenAi);
+    let mut translator = EventRecorder::new(endpoint, "m");
+    let mut recorder = Recorder::new(endpoint);
+    bencher.bench_local(|| {
+        for frame in encoder.push(&token) {
+            if endpoint == Endpoint::ChatCompletions {
+                recorder.push(&frame.bytes);
+                continue;
+            }
+            for event in decoder.frame(&frame.bytes) {
+                for frame in translator.push(&event) {
+                    recorder.push(&frame.bytes);
+                }
+            }
+        }
+    });
 }
