@@ -10,6 +10,7 @@ mod cache_control;
 mod claude_code;
 mod clients;
 mod coalescing;
+mod compressed;
 mod configuration;
 mod cors;
 mod embeddings;

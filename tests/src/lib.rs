@@ -5,6 +5,7 @@
 
 mod api;
 mod client;
+mod coding;
 mod log;
 mod memory;
 mod program;
@@ -20,11 +21,12 @@ use tokio::time::{interval, timeout};
 
 pub use api::{ANSWER_TOKENS, Answer, Api, PAIRS, PROMPT_TOKENS, Stop, ToolCall};
 pub use client::{client, client_builder};
+pub use coding::Coding;
 pub use program::{deja_command, printed};
 pub use python::{python, python_server};
 pub use server::{Deja, Setup, built, cache_status, required, variant, whole};
 pub use stream::{Frames, Streamed, streamed};
-pub use upstream::{Asked, Coding, Ending, Gate, Reply, Upstream};
+pub use upstream::{Asked, Ending, Gate, Reply, Upstream};
 
 /// How long the tests wait for what must come. It is long because the machine may be busy.
 const PATIENCE: Duration = Duration::from_mins(1);

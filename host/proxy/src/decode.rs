@@ -8,11 +8,10 @@ use deja_cache::{
     Tenant, is_credential,
 };
 use deja_wire::{Api, BadRequest, Delivery};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::{
     HeaderMap, Request,
     body::{Body, Incoming},
-    header::{CONNECTION, CONTENT_ENCODING, HeaderName},
+    header::{CONNECTION, HeaderName},
     http::request::Parts,
 };
 use serde_json::Value;
@@ -21,6 +20,7 @@ use crate::{
     backend::Route,
     body::{Outline, ParsedBody, Unambiguous},
     budget::{Budget, Exhausted, Share},
+    coding::Unpacked,
     directives::Directives,
     error::Error,
     pieces::{Pieces, joined},
@@ -149,32 +149,18 @@ impl Call {
     ) -> Result<Self, Error> {
         let (head, body) = request.into_parts();
         let limit = settings.max_body_bytes;
-        if let Some(coding) = head
-            .headers
-            .get(CONTENT_ENCODING)
-            .filter(|c| *c != "identity")
-        {
-            let coding = String::from_utf8_lossy(coding.as_bytes()).into_owned();
-            return Err(Error::UnknownCoding(coding));
-        }
         if body.size_hint().lower() > limit as u64 {
             return Err(Error::BodyTooLarge { limit });
         }
+        let mut body = Unpacked::new(&head.headers, body, limit)?;
         let most = settings.max_bodies_bytes;
         let share = bodies.share(most);
         let (rules, partition) = (settings.headers.clone(), settings.partition.clone());
         let mut call = Self::new(endpoint, head, rules, partition, share);
         let mut pieces = Pieces::default();
         let mut hasher = RawHasher::new(call.scope_parts());
-        let mut body = Limited::new(body, limit);
         let read = async {
-            while let Some(frame) = body.frame().await {
-                let Ok(piece) = frame
-                    .map_err(|error| unreadable(&*error, limit))?
-                    .into_data()
-                else {
-                    continue;
-                };
+            while let Some(piece) = body.next(limit).await? {
                 let grown = call.held.grow(piece.len());
                 grown.map_err(|Exhausted| Error::NoMemory { limit: most })?;
                 hasher.update(&piece);
@@ -355,14 +341,6 @@ impl Call {
             ScopePart::new("backend", route.identity().as_bytes()),
         ];
         others.into_iter().chain(headers).collect()
-    }
-}
-
-fn unreadable(error: &(dyn std::error::Error + 'static), limit: usize) -> Error {
-    if error.is::<LengthLimitError>() {
-        Error::BodyTooLarge { limit }
-    } else {
-        Error::UnreadableBody(error.to_string())
     }
 }
 

@@ -45,8 +45,8 @@ pub(crate) enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The body is compressed.
-    #[error("the body is coded as {0:?}; send it as it is")]
+    /// The body is compressed in a way that is not known.
+    #[error("the body is coded as {0:?}; send it as it is, or as zstd, gzip, br or deflate")]
     UnknownCoding(String),
     /// The request has been here before.
     #[error("a backend leads back to this server")]

@@ -13,6 +13,7 @@ mod body;
 mod budget;
 mod cache_status;
 mod client;
+mod coding;
 mod cors;
 mod decode;
 mod directives;

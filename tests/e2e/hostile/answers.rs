@@ -84,6 +84,32 @@ async fn content_that_cannot_be_translated_is_an_error_and_not_stored() {
 }
 
 #[tokio::test]
+async fn an_answer_that_loses_a_part_in_translation_is_passed_on_and_not_stored() {
+    let cited = json!({"role": "assistant", "content": "Paris.", "annotations": [{"url": "x"}]});
+    let block = json!({"type": "text", "text": "Paris.", "citations": [{"url": "x"}]});
+    let message = json!({
+        "id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [block],
+        "stop_reason": "end_turn", "stop_sequence": null,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    });
+    for (client, api, document) in [
+        (Api::Anthropic, Api::OpenAi, chat(&cited, "stop")),
+        (Api::OpenAi, Api::Anthropic, message),
+    ] {
+        let (upstream, deja) = in_front_of(api, Reply::json(&document)).await;
+        for asked in 1..=2 {
+            let answer = whole(deja.send(client, &client.question("Where?")).await).await;
+            assert_eq!(client.text(&answer), "Paris.");
+            assert_eq!(upstream.count(), asked);
+        }
+        assert!(
+            is_stored(&deja, api).await,
+            "nothing is lost to a client of its own API"
+        );
+    }
+}
+
+#[tokio::test]
 async fn only_good_ends_are_stored() {
     let text = json!({"role": "assistant", "content": "Paris."});
     let mut failed = chat(&text, "stop");

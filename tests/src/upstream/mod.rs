@@ -21,7 +21,7 @@ use tokio::{
 
 pub use asked::Asked;
 pub use gate::Gate;
-pub use reply::{Coding, Ending, Reply};
+pub use reply::{Ending, Reply};
 
 use crate::{PATIENCE, api::Api};
 use reply::Connection;

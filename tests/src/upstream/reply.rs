@@ -2,16 +2,12 @@
 
 use std::{fmt::Write as _, future, io, time::Duration};
 
-use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::timeout};
 
 use super::Gate;
+use crate::Coding;
 
 /// One answer, as it goes over the wire.
 #[derive(Clone)]
@@ -58,19 +54,6 @@ pub(super) enum Connection {
     Closed,
     /// The client left before the answer had ended.
     Deserted,
-}
-
-/// How a body is compressed.
-#[derive(Clone, Copy, Debug)]
-pub enum Coding {
-    /// RFC 1952.
-    Gzip,
-    /// RFC 1950, which HTTP calls deflate.
-    Deflate,
-    /// RFC 7932.
-    Brotli,
-    /// RFC 8878.
-    Zstd,
 }
 
 impl Reply {
@@ -191,14 +174,8 @@ impl Reply {
 
     /// A document whose body is compressed.
     pub async fn compressed(document: &Value, coding: Coding) -> Self {
-        let text = document.to_string();
-        let (name, body) = match coding {
-            Coding::Gzip => ("gzip", read(GzipEncoder::new(text.as_bytes())).await),
-            Coding::Deflate => ("deflate", read(ZlibEncoder::new(text.as_bytes())).await),
-            Coding::Brotli => ("br", read(BrotliEncoder::new(text.as_bytes())).await),
-            Coding::Zstd => ("zstd", read(ZstdEncoder::new(text.as_bytes())).await),
-        };
-        Self::body("application/json", body).header("content-encoding", name)
+        let body = coding.compress(document.to_string().as_bytes()).await;
+        Self::body("application/json", body).header("content-encoding", coding.name())
     }
 
     /// Sends the answer.
@@ -283,13 +260,4 @@ async fn deserted(stream: &TcpStream) {
     if let Ok(1..) = stream.peek(&mut [0]).await {
         future::pending::<()>().await;
     }
-}
-
-async fn read(mut reader: impl AsyncRead + Unpin) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    reader
-        .read_to_end(&mut bytes)
-        .await
-        .expect("memory can be read");
-    bytes
 }
