@@ -21,6 +21,7 @@ mod limits;
 mod load;
 mod logs;
 mod metrics;
+mod other_endpoints;
 mod partitions;
 mod pass_through;
 mod plugins;

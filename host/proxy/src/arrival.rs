@@ -1,6 +1,6 @@
 //! An answer that comes from a backend, and its way to one client.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deja_cache::{FlightError, Stored};
@@ -14,7 +14,7 @@ use crate::{
     backend::FetchError,
     error::Error,
     fetch::{Follower, Landing, Progress},
-    reply::{self, Reply},
+    reply::{self, BrokenOff, Reply},
     tally::Tally,
 };
 
@@ -264,7 +264,7 @@ struct Live {
     tally: Option<Tally>,
 }
 
-type Step = Option<(Result<Frame<Bytes>, Infallible>, Option<Box<Live>>)>;
+type Step = Option<(Result<Frame<Bytes>, BrokenOff>, Option<Box<Live>>)>;
 
 impl Live {
     /// The next bytes, and the rest of the stream if there is one.
@@ -296,7 +296,7 @@ impl Live {
     fn pass_on(
         mut self: Box<Self>,
         frame: Bytes,
-    ) -> (Result<Frame<Bytes>, Infallible>, Option<Box<Self>>) {
+    ) -> (Result<Frame<Bytes>, BrokenOff>, Option<Box<Self>>) {
         self.begun = true;
         let is_early = |landing: &Landing| matches!(landing, Landing::Partial { .. });
         let landing = self.rest.landing().filter(|landing| !is_early(landing));
@@ -339,7 +339,7 @@ impl Live {
     fn fail(
         mut self: Box<Self>,
         error: &Error,
-    ) -> (Result<Frame<Bytes>, Infallible>, Option<Box<Self>>) {
+    ) -> (Result<Frame<Bytes>, BrokenOff>, Option<Box<Self>>) {
         if let Some(tally) = &mut self.tally {
             tally.broke_off(error.to_string());
         }

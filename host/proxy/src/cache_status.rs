@@ -32,6 +32,8 @@ pub(crate) enum CacheStatus {
     },
     /// The model was asked, the cache left out.
     Bypass { reason: BypassReason },
+    /// The request was passed on, as no endpoint of ours is called.
+    PassedThrough,
 }
 
 impl fmt::Display for CacheStatus {
@@ -56,6 +58,7 @@ impl fmt::Display for CacheStatus {
             Self::Bypass { reason } => {
                 write!(f, "fwd=bypass; detail={}", quoted(&reason.to_string()))
             }
+            Self::PassedThrough => f.write_str("fwd=bypass; detail=\"no such endpoint is cached\""),
         }
     }
 }

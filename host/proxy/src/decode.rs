@@ -65,7 +65,7 @@ pub(crate) struct CallHeaders {
 }
 
 impl CallHeaders {
-    fn new(mut map: HeaderMap, rules: HeaderRules, partition: PartitionBy) -> Self {
+    pub(crate) fn new(mut map: HeaderMap, rules: HeaderRules, partition: PartitionBy) -> Self {
         for name in named_by_connection(&map) {
             // Else a client behind a proxy that sets it could take itself out of its partition.
             if !matches!(&partition, PartitionBy::Header(header) if *header == name) {
@@ -108,6 +108,25 @@ impl CallHeaders {
         names
             .into_iter()
             .flat_map(move |name| values(name).map(move |value| (name, value.as_bytes())))
+    }
+
+    /// Who calls, where callers are told apart: those who show the same credentials.
+    pub(crate) fn tenant(&self) -> Option<Tenant> {
+        let is_shown = |name: &&HeaderName| match &self.partition {
+            PartitionBy::ApiKey => is_credential(name.as_str()),
+            PartitionBy::Header(header) => header == *name,
+            PartitionBy::None => false,
+        };
+        if self.partition == PartitionBy::None {
+            return None;
+        }
+        let mut names: Vec<_> = self.map.keys().filter(is_shown).collect();
+        names.sort_unstable_by_key(|name| name.as_str());
+        let values = names.into_iter().flat_map(|name| {
+            let values = self.map.get_all(name).iter();
+            values.flat_map(|value| [name.as_str().as_bytes(), value.as_bytes()])
+        });
+        Some(Tenant::of(values))
     }
 
     /// Whether callers that differ in this header do not share answers.
@@ -292,22 +311,7 @@ impl Call {
 
     /// Who calls, where callers are told apart: those who show the same credentials.
     pub(crate) fn tenant(&self) -> Option<Tenant> {
-        let headers = &self.headers;
-        let is_shown = |name: &&HeaderName| match &headers.partition {
-            PartitionBy::ApiKey => is_credential(name.as_str()),
-            PartitionBy::Header(header) => header == *name,
-            PartitionBy::None => false,
-        };
-        if headers.partition == PartitionBy::None {
-            return None;
-        }
-        let mut names: Vec<_> = headers.map.keys().filter(is_shown).collect();
-        names.sort_unstable_by_key(|name| name.as_str());
-        let values = names.into_iter().flat_map(|name| {
-            let values = headers.map.get_all(name).iter();
-            values.flat_map(|value| [name.as_str().as_bytes(), value.as_bytes()])
-        });
-        Some(Tenant::of(values))
+        self.headers.tenant()
     }
 
     /// The API that the caller speaks.

@@ -87,6 +87,19 @@ pub(crate) enum Error {
         /// What was called.
         path: &'static str,
     },
+    /// The backend would offer what is called, and has a key of its own, which is not for that.
+    #[error(
+        "there is no {method} {path} here, and the backend {backend} has a key of its own: \
+         set its `pass_through = true` to pass such requests on to it"
+    )]
+    NotPassedOn {
+        /// The method.
+        method: hyper::Method,
+        /// What was called.
+        path: String,
+        /// The backend's name.
+        backend: String,
+    },
     /// As many requests as allowed are being answered.
     #[error("all {limit} places are taken")]
     Busy {
@@ -138,9 +151,10 @@ impl Error {
             Self::UnknownCoding(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Loop => StatusCode::LOOP_DETECTED,
             Self::BodyTimeout { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::NotFound { .. } | Self::UnknownModel(_) | Self::UnknownKey => {
-                StatusCode::NOT_FOUND
-            }
+            Self::NotFound { .. }
+            | Self::NotPassedOn { .. }
+            | Self::UnknownModel(_)
+            | Self::UnknownKey => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy { .. } | Self::NoMemory { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::ShareTaken { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -219,7 +233,7 @@ impl Error {
             Self::UnknownCoding(_) => Some("unsupported_content_encoding"),
             Self::Loop => Some("loop"),
             Self::BodyTimeout { .. } => Some("body_timeout"),
-            Self::NotFound { .. } => Some("unknown_url"),
+            Self::NotFound { .. } | Self::NotPassedOn { .. } => Some("unknown_url"),
             Self::UnknownModel(_) => Some("model_not_found"),
             Self::Unsupported { .. } => Some("unsupported_endpoint"),
             Self::Busy { .. } | Self::NoMemory { .. } | Self::ShareTaken { .. } => {

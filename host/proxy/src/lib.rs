@@ -26,6 +26,7 @@ mod health;
 mod hosts;
 mod looked;
 mod metrics;
+mod pass_through;
 mod pieces;
 mod pipeline;
 mod plan;

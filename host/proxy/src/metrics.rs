@@ -145,6 +145,20 @@ impl Metrics {
             .observe(latency.as_secs_f64());
     }
 
+    /// A request that was passed on came to its end.
+    pub(crate) fn passed_through(&self, status: u16, latency: Duration) {
+        let outcome = OutcomeKind::Bypass.name();
+        let labels = RequestLabels {
+            endpoint: "other",
+            outcome,
+            status,
+        };
+        self.requests.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&OutcomeLabel { outcome })
+            .observe(latency.as_secs_f64());
+    }
+
     /// An answer begins.
     pub(crate) fn first_token(&self, outcome: OutcomeKind, after: Duration) {
         let outcome = outcome.name();

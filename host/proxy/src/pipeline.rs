@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use deja_cache::{
     Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Floor, Key,
-    Keyed, KeyerChain, Ledger, OutcomeKind, Recalled, Ticket,
+    Keyed, KeyerChain, Ledger, OutcomeKind, Recalled, Tenant, Ticket,
 };
 use deja_policy::{PluginHost, Policies, Replacement};
 use deja_trace::Recorder;
@@ -141,7 +141,7 @@ impl Proxy {
         let settings = &rules.settings;
         let call = Call::read(endpoint, http, settings, &self.budgets.bodies).await?;
         tally.admit(settings.max_requests)?;
-        tally.keep(self.tenant_place(settings, &call)?);
+        tally.keep(self.tenant_place(settings, call.tenant())?);
         tally.received(&call);
         if let Some(recalled) = rules.memo.recall(&call.digest, &*call.headers)
             && let Some(entry) = self.lookup(&call.directives, &recalled.key)
@@ -177,16 +177,12 @@ impl Proxy {
     }
 
     /// Takes one of the caller's own places, where they are limited.
-    fn tenant_place(
+    pub(crate) fn tenant_place(
         &self,
         settings: &ProxySettings,
-        call: &Call,
+        tenant: Option<Tenant>,
     ) -> Result<Option<TenantPlace>, Error> {
-        if settings.max_share.is_none() {
-            return Ok(None);
-        }
-        let places = &self.running;
-        plan::share(places, call.tenant(), settings, settings.max_requests)
+        plan::share(&self.running, tenant, settings, settings.max_requests)
     }
 
     /// Looks into a request, and finds who answers it if the cache does not.

@@ -1,7 +1,5 @@
 //! HTTP responses.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
 use deja_cache::{Entry, Floor};
 use deja_wire::{Api, Delivery, Fresh};
@@ -22,7 +20,12 @@ const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 pub(crate) type Reply = Response<Body>;
 
 /// The body of every reply.
-pub(crate) type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, BrokenOff>;
+
+/// Ends a body before it is whole: the connection is cut, so that the client notices.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream's reply broke off")]
+pub(crate) struct BrokenOff;
 
 /// A JSON document.
 pub(crate) fn json(document: Bytes) -> Reply {
@@ -52,7 +55,9 @@ pub(crate) fn empty() -> Reply {
 
 /// A body that is all there.
 pub(crate) fn whole(bytes: Bytes) -> Body {
-    Full::new(bytes).boxed_unsync()
+    Full::new(bytes)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 /// An error in the client's wire format.

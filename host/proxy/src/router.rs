@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     health,
     hosts::Ends,
+    pass_through::pass_through,
     pipeline::Proxy,
     reply::{self, Reply},
 };
@@ -131,17 +132,20 @@ async fn served(proxy: &Arc<Proxy>, place: &Place, request: Request<Incoming>) -
         return answered.unwrap_or_else(|error| reply::error(&error, endpoint.api()));
     }
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    look_up(proxy, place, &request)
-        .await
-        .unwrap_or_else(|error| {
-            let status = error.status().as_u16();
-            if error.status().is_server_error() {
-                warn!(%method, path, status, error = error.to_string(), "failed");
-            } else {
-                info!(%method, path, status, error = error.to_string(), "refused");
-            }
-            reply::error(&error, place.api(&path, request.headers()))
-        })
+    let api = place.api(&path, request.headers());
+    let answered = match place {
+        Place::Nowhere => pass_through(proxy, api, request).await,
+        _ => look_up(proxy, place, &request).await,
+    };
+    answered.unwrap_or_else(|error| {
+        let status = error.status().as_u16();
+        if error.status().is_server_error() {
+            warn!(%method, path, status, error = error.to_string(), "failed");
+        } else {
+            info!(%method, path, status, error = error.to_string(), "refused");
+        }
+        reply::error(&error, api)
+    })
 }
 
 /// All that is asked for by GET.
@@ -169,10 +173,6 @@ async fn look_up(
             let model = model.ok_or_else(unknown)?;
             Ok(reply::json(openai::model(model).into()))
         }
-        (Place::Nowhere, _) => Err(Error::NotFound {
-            method: request.method().clone(),
-            path: request.uri().path().to_owned(),
-        }),
         (place, _) => Err(Error::MethodNotAllowed {
             path: request.uri().path().to_owned(),
             allowed: place.methods(),

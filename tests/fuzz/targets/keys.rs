@@ -27,6 +27,7 @@ static BACKENDS: LazyLock<Backends> = LazyLock::new(|| {
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
         stream_usage: false,
+        pass_through: true,
         client_key: ClientKey::SameApi,
         list_models_with_client_key: false,
         forward_headers: Vec::new(),

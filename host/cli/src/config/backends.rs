@@ -204,6 +204,8 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
     let stream_usage = section.get("stream_usage", true);
     let client_key = section.get("client_key", ClientKey::SameApi);
     let list_models_with_client_key = section.get("list_models_with_client_key", false);
+    // A key of the server's own is for the endpoints that it serves, unless it is said to be for more.
+    let pass_through = section.get("pass_through", !section.has("api_key_env"));
     let forward_headers = section.get("forward_headers", Vec::new());
     let url = url?;
     let host = || url.host_str().unwrap_or_default().to_owned();
@@ -218,6 +220,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
         stream_usage,
         client_key,
         list_models_with_client_key,
+        pass_through,
         forward_headers,
     })
 }

@@ -4,7 +4,10 @@ use deja_cache::{HeaderPattern, HeaderRules};
 use deja_wire::Api;
 use hyper::{
     HeaderMap,
-    header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT, VIA},
+    header::{
+        AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+        USER_AGENT, VIA,
+    },
 };
 
 use super::upstream::{ClientKey, UpstreamSettings};
@@ -37,6 +40,9 @@ const OURS: [&str; 18] = [
     "transfer-encoding",
     "upgrade",
 ];
+
+/// Headers that describe a body, for an upstream that gets it as it came.
+const OF_BODIES: [HeaderName; 3] = [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LENGTH];
 
 /// Headers of a reply that are between the upstream and us, or that we set ourselves.
 const THEIRS: [&str; 15] = [
@@ -78,6 +84,29 @@ pub(super) fn to_upstream(
     let own = || translated && settings.client_key == ClientKey::AnyApi;
     let shown = own().then(|| shown_key(from)).flatten();
     finished(settings, headers, shown)
+}
+
+/// Returns the headers of a request that is passed on with its body as it came.
+pub(super) fn passed_on(settings: &UpstreamSettings, from: &HeaderMap) -> HeaderMap {
+    let mut headers = to_upstream(settings, from, false);
+    headers.remove(CONTENT_TYPE);
+    copy(from, &OF_BODIES, &mut headers);
+    headers
+}
+
+/// Returns the headers of a reply whose body is passed back as it came.
+pub(super) fn passed_back(from: &HeaderMap) -> HeaderMap {
+    let mut headers = to_client(from);
+    copy(from, &[CONTENT_TYPE], &mut headers);
+    headers
+}
+
+fn copy(from: &HeaderMap, names: &[HeaderName], into: &mut HeaderMap) {
+    for name in names {
+        if let Some(value) = from.get(name) {
+            into.insert(name, value.clone());
+        }
+    }
 }
 
 /// The headers of a request for the upstream's models. The client's key is not among them, unless

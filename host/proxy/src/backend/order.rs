@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use deja_cache::Endpoint;
-use deja_trace::query_without_credentials;
 use deja_wire::{
     ChatRequest, EmbeddingRequest, chat_completions, completions, embeddings, translate,
 };
@@ -112,7 +111,9 @@ fn for_upstream(
     };
     Ok(Order::Forward(Forward {
         endpoint,
-        query: query(upstream, call).filter(|_| translation.is_none()),
+        query: upstream
+            .query(call.query.as_deref())
+            .filter(|_| translation.is_none()),
         headers: headers::to_upstream(
             upstream.settings(),
             &call.headers.map,
@@ -122,15 +123,6 @@ fn for_upstream(
         answered: call.endpoint,
         translation,
     }))
-}
-
-/// The client's query string, without credentials where the client's own do not pass.
-fn query(upstream: &Upstream, call: &Call) -> Option<String> {
-    let query = call.query.as_deref()?;
-    if upstream.settings().passes_own_key() {
-        return Some(query.to_owned());
-    }
-    Some(query_without_credentials(query)).filter(|query| !query.is_empty())
 }
 
 fn renamed(mut body: Value, model: &str) -> Bytes {

@@ -4,16 +4,19 @@ use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
+use deja_trace::query_without_credentials;
 use deja_wire::{
     Api, BadRequest, BodyForm, Delivery, EventDecoder, EventRecorder, Fragment, Fresh, body_form,
     unfold,
 };
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, StatusCode, http::request::Parts};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 
 use super::{AnswerLimits, Content, FetchError, Refusal, Source, frames::Frames, headers, splice};
-use crate::{client::client_builder, decode::Asked, error::Error, settings::Secret};
+use crate::{
+    client::client_builder, decode::Asked, error::Error, pass_through::Upload, settings::Secret,
+};
 
 /// How an upstream is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,8 @@ pub struct UpstreamSettings {
     pub client_key: ClientKey,
     /// Whether it is shown the client's key, where `client_key` allows it, when clients list models.
     pub list_models_with_client_key: bool,
+    /// Whether requests for what is no endpoint of ours are passed on to it.
+    pub pass_through: bool,
     /// Headers of the client that it gets although they may hold credentials and the client's own
     /// do not pass.
     pub forward_headers: Vec<HeaderPattern>,
@@ -111,7 +116,7 @@ impl Upstream {
         }
     }
 
-    pub(super) fn settings(&self) -> &UpstreamSettings {
+    pub(crate) fn settings(&self) -> &UpstreamSettings {
         &self.settings
     }
 
@@ -185,6 +190,35 @@ impl Upstream {
         Ok(Source { headers, content })
     }
 
+    /// Passes a request on, and waits until the reply begins.
+    pub(crate) async fn pass(&self, head: &Parts, body: Upload) -> Result<Response, FetchError> {
+        let mut url = self.url(head.uri.path());
+        url.set_query(self.query(head.uri.query()).as_deref());
+        let headers = headers::passed_on(&self.settings, &head.headers);
+        let mut request = self
+            .client
+            .request(head.method.clone(), url)
+            .headers(headers);
+        if let Some(body) = body.into_body() {
+            request = request.body(body);
+        }
+        request.send().await.map_err(|error| self.failed(error))
+    }
+
+    /// Returns the headers of a reply that the client gets, where it is passed on.
+    pub(crate) fn passed_headers(headers: &HeaderMap) -> HeaderMap {
+        headers::passed_back(headers)
+    }
+
+    /// Returns the client's query string, without credentials where the client's own do not pass.
+    pub(super) fn query(&self, query: Option<&str>) -> Option<String> {
+        let query = query?;
+        if self.settings.passes_own_key() {
+            return Some(query.to_owned());
+        }
+        Some(query_without_credentials(query)).filter(|query| !query.is_empty())
+    }
+
     /// The document at another path, for `models`.
     pub(super) async fn get(&self, path: &str, client: &HeaderMap) -> Result<Value, FetchError> {
         const LIMIT: usize = 8 << 20;
@@ -205,7 +239,7 @@ impl Upstream {
     fn url(&self, path: &str) -> Url {
         let base = self.settings.url.as_str().trim_end_matches('/');
         let path = match self.settings.api {
-            Api::OpenAi => path.trim_start_matches("/v1"),
+            Api::OpenAi => path.strip_prefix("/v1").unwrap_or(path),
             Api::Anthropic => path,
         };
         let url = format!("{base}{path}");
@@ -386,6 +420,7 @@ pub(super) mod testing {
             idle_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(1),
             stream_usage: true,
+            pass_through: true,
             client_key: ClientKey::SameApi,
             list_models_with_client_key: false,
             forward_headers: Vec::new(),
