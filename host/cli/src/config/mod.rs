@@ -135,56 +135,77 @@ impl Config {
         })
     }
 
-    /// The settings in which another configuration differs, of those that are read at the start
-    /// only.
+    /// Returns the settings in which another configuration differs, of those that are read at the
+    /// start only. A new setting does not compile before it is said here which kind it is of.
     pub(crate) fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
-        let runs = |model: &ModelSettings| {
-            let kinds = self.backends.iter().map(|backend| &backend.kind);
-            kinds
-                .filter_map(BackendKind::engine)
-                .any(|engine| engine == model)
-        };
-        let engines = other.backends.iter().map(|backend| &backend.kind);
-        let mut at_start = engines
-            .filter_map(BackendKind::engine)
-            .filter(|engine| engine.load == Load::Start);
-        let all_run = at_start.all(runs);
-        let (ours, theirs) = (&self.server, &other.server);
-        let settings = [
-            ("server.listen", ours.listen == theirs.listen),
+        let Self {
+            server,
+            log,
+            trace,
+            backends: _,
+            proxy: _,
+            cache: _,
+            model_bytes: _,
+            plugins: _,
+        } = other;
+        let ServerSettings {
+            listen,
+            max_connections,
+            max_header_bytes,
+            header_timeout,
+            write_timeout,
+            drain_timeout,
+        } = &self.server;
+        let LogSettings {
+            format,
+            max_waiting_lines,
+        } = &self.log;
+        let same = [
+            ("server.listen", *listen == server.listen),
             (
                 "server.max_connections",
-                ours.max_connections == theirs.max_connections,
+                *max_connections == server.max_connections,
             ),
             (
                 "server.max_header_bytes",
-                ours.max_header_bytes == theirs.max_header_bytes,
+                *max_header_bytes == server.max_header_bytes,
             ),
             (
                 "server.header_timeout",
-                ours.header_timeout == theirs.header_timeout,
+                *header_timeout == server.header_timeout,
             ),
             (
                 "server.write_timeout",
-                ours.write_timeout == theirs.write_timeout,
+                *write_timeout == server.write_timeout,
             ),
             (
                 "server.drain_timeout",
-                ours.drain_timeout == theirs.drain_timeout,
+                *drain_timeout == server.drain_timeout,
             ),
-            ("log.format", self.log.format == other.log.format),
+            ("log.format", *format == log.format),
             (
                 "log.max_waiting_lines",
-                self.log.max_waiting_lines == other.log.max_waiting_lines,
+                *max_waiting_lines == log.max_waiting_lines,
             ),
-            ("trace", self.trace == other.trace),
-            ("backend (kind = \"mlx\", load = \"start\")", all_run),
+            ("trace", self.trace == *trace),
+            (
+                "backend (kind = \"mlx\", load = \"start\")",
+                self.runs_all_of(other),
+            ),
         ];
-        settings
-            .into_iter()
-            .filter(|(_, same)| !same)
-            .map(|(name, _)| name)
-            .collect()
+        let changed = same.into_iter().filter(|(_, same)| !same);
+        changed.map(|(name, _)| name).collect()
+    }
+
+    /// Returns whether the engines that the other configuration loads at the start run already.
+    fn runs_all_of(&self, other: &Self) -> bool {
+        let engines = |config: &'_ Self| -> Vec<ModelSettings> {
+            let kinds = config.backends.iter().map(|backend| &backend.kind);
+            kinds.filter_map(BackendKind::engine).cloned().collect()
+        };
+        let running = engines(self);
+        let mut wanted = engines(other).into_iter();
+        wanted.all(|engine| engine.load != Load::Start || running.contains(&engine))
     }
 
     fn parse(text: &str, folder: &Path) -> Result<Self, Vec<Mistake>> {
