@@ -20,12 +20,6 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Parser, Subcommand};
 
 use config::{ConfigError, LogFormat};
-use mimalloc::MiMalloc;
-
-/// The C library's allocator takes a lock where a thread frees what another has allocated, as the
-/// log's and the fetches' threads do all the time.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The exit code of a start that failed for its settings.
 const BAD_SETTINGS: u8 = 2;
