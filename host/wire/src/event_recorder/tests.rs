@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     Api, Delta, EventDecoder, FinishReason, Fresh, Recorder, Usage,
-    translate::testing::{any_payload, assert_well_formed, chunks, heard, sayings},
+    testing::{any_payload, assert_well_formed, chunks, heard, sayings},
 };
 
 /// The payloads that a client of this endpoint gets for these payloads of an upstream.
