@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_wire::{
-    Api, BadRequest, ChatRequest, EmbeddingRequest, EncodedRequest, Request, Unsupported,
-    chat_completions, completions, embeddings, messages,
+    Api, BadRequest, ChatRequest, EmbeddingRequest, EncodedRequest, Request, chat_completions,
+    completions, embeddings, messages,
 };
 use serde_json::{Value, json};
 use tracing::debug;
@@ -134,14 +134,15 @@ fn translated(
     if !route.model.is_empty() {
         request.model = Some(route.model.clone());
     }
-    let (endpoint, encoded) = match upstream.settings().api {
+    let settings = upstream.settings();
+    let (endpoint, encoded) = match settings.api {
         Api::OpenAi => (
             Endpoint::ChatCompletions,
-            chat_completions::encode_request(&request, Unsupported::Refuse)?,
+            chat_completions::encode_request(&request, settings.unsupported)?,
         ),
         Api::Anthropic => (
             Endpoint::Messages,
-            messages::encode_request(&request, Unsupported::Refuse, DEFAULT_MAX_TOKENS)?,
+            messages::encode_request(&request, settings.unsupported, DEFAULT_MAX_TOKENS)?,
         ),
     };
     let EncodedRequest { body, dropped } = encoded;
