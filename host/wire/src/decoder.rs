@@ -19,7 +19,9 @@ impl EventDecoder {
     #[must_use]
     pub fn new(api: Api) -> Self {
         Self(match api {
-            Api::OpenAi => Decoder::ChatCompletions(chat_completions::EventDecoder::default()),
+            Api::OpenAi | Api::Responses => {
+                Decoder::ChatCompletions(chat_completions::EventDecoder::default())
+            }
             Api::Anthropic => Decoder::Messages(messages::EventDecoder::default()),
         })
     }

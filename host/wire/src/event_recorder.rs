@@ -62,7 +62,7 @@ impl EventRecorder {
             Endpoint::Messages | Endpoint::CountTokens => {
                 Encoder::Messages(messages::EventEncoder::new(model))
             }
-            Endpoint::ChatCompletions | Endpoint::Embeddings => {
+            Endpoint::ChatCompletions | Endpoint::Embeddings | Endpoint::Responses => {
                 Encoder::ChatCompletions(chat_completions::EventEncoder::new(model))
             }
         };

@@ -36,6 +36,7 @@ pub mod messages;
 pub mod openai;
 mod recorder;
 mod request;
+pub mod responses;
 mod sampling;
 mod slot;
 mod sse;

@@ -57,13 +57,13 @@ impl Order {
     /// Reads what the backend is asked, and refuses what it could not honour.
     pub(crate) fn new(route: &Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
         match &route.to.backend {
-            Backend::Engine(_) => for_engine(call.endpoint, &asked.body),
+            Backend::Engine(_) => for_engine(route, call.endpoint, &asked.body),
             Backend::Upstream(upstream) => for_upstream(upstream, route, call, asked),
         }
     }
 }
 
-fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
+fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
     let request = match endpoint {
         Endpoint::ChatCompletions | Endpoint::Messages => chat_request(endpoint.api(), body)?,
         Endpoint::Completions => completions::completion_request(body)?,
@@ -74,6 +74,7 @@ fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
                 encoding: embeddings::encoding(body)?,
             }));
         }
+        Endpoint::Responses => return Err(unsupported(route, endpoint)),
     };
     Ok(Order::Generate(Generate { endpoint, request }))
 }
@@ -105,9 +106,10 @@ fn for_upstream(
         }
         // The other API has no such call.
         (Endpoint::CountTokens, Some(_)) => return Ok(Order::Known(estimate(&asked.body))),
-        (endpoint @ (Endpoint::Completions | Endpoint::Embeddings), Some(_)) => {
-            return Err(unsupported(route, endpoint));
-        }
+        (
+            endpoint @ (Endpoint::Completions | Endpoint::Embeddings | Endpoint::Responses),
+            Some(_),
+        ) => return Err(unsupported(route, endpoint)),
     };
     Ok(Order::Forward(Forward {
         endpoint,

@@ -241,7 +241,7 @@ impl Upstream {
     fn url(&self, path: &str) -> Url {
         let base = self.settings.url.as_str().trim_end_matches('/');
         let path = match self.settings.api {
-            Api::OpenAi => path.strip_prefix("/v1").unwrap_or(path),
+            Api::OpenAi | Api::Responses => path.strip_prefix("/v1").unwrap_or(path),
             Api::Anthropic => path,
         };
         let url = format!("{base}{path}");
@@ -404,6 +404,7 @@ fn failed(backend: &str, idle_timeout: Duration, error: reqwest::Error) -> Fetch
 fn api_name(api: Api) -> &'static str {
     match api {
         Api::OpenAi => "openai",
+        Api::Responses => "responses",
         Api::Anthropic => "anthropic",
     }
 }
