@@ -507,7 +507,11 @@ proptest! {
     #[test]
     fn events_and_frames_make_the_same_answer(
         events in events(),
-        endpoint in prop::sample::select(vec![Endpoint::ChatCompletions, Endpoint::Messages]),
+        endpoint in prop::sample::select(vec![
+            Endpoint::ChatCompletions,
+            Endpoint::Messages,
+            Endpoint::Responses,
+        ]),
     ) {
         let mut by_events = EventRecorder::new(endpoint, "m");
         let mut by_frames = Recorder::new(endpoint);

@@ -1,8 +1,11 @@
 //! `OpenAI`'s Responses API.
 
 mod claims;
+mod decode_events;
+mod encode_events;
 mod error;
 mod fold;
+mod items;
 mod request;
 mod said;
 mod spots;
@@ -12,6 +15,8 @@ mod whole;
 pub use error::error_frame;
 pub use request::{delivery, texts};
 
+pub(crate) use decode_events::EventDecoder;
+pub(crate) use encode_events::EventEncoder;
 pub(crate) use fold::Fold;
 pub(crate) use request::is_request;
 pub(crate) use spots::spots;
