@@ -10,7 +10,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use deja_wire::{Answer, Endpoint, Fragment, FrameKind, FrameReader, Fresh, Recorder, payload};
+use deja_wire::{
+    Answer, Endpoint, EventDecoder, EventRecorder, Fragment, FrameKind, FrameReader, Fresh,
+    Recorder, payload, unfold,
+};
 use serde_json::Value;
 
 /// Fields that a reply from the cache has anew, and the number of a tool call, which some servers'
@@ -21,11 +24,8 @@ const FREE_FIELDS: [&str; 5] = ["id", "created", "tool_use_id", "tool_id", "inde
 #[ignore = "needs recorded exchanges"]
 #[allow(clippy::print_stdout, reason = "it is a report")]
 fn exchanges_come_back_as_they_came() {
-    let path = std::env::var("DEJA_EXCHANGES").expect("DEJA_EXCHANGES names a file");
-    let exchanges = std::fs::read_to_string(path).expect("the file can be read");
     let mut outcomes = BTreeMap::<String, usize>::new();
-    for exchange in exchanges.lines() {
-        let exchange: Value = serde_json::from_str(exchange).expect("each line is JSON");
+    for exchange in exchanges() {
         let outcome = outcome(&exchange);
         *outcomes.entry(outcome).or_default() += 1;
     }
@@ -34,16 +34,81 @@ fn exchanges_come_back_as_they_came() {
     }
 }
 
-/// Checks what comes back of an exchange, and returns whether it is stored, in words.
-fn outcome(exchange: &Value) -> String {
+#[test]
+#[ignore = "needs recorded exchanges"]
+#[allow(clippy::print_stdout, reason = "it is a report")]
+fn answers_go_to_clients_of_every_api() {
+    const CLIENTS: [Endpoint; 3] = [
+        Endpoint::ChatCompletions,
+        Endpoint::Messages,
+        Endpoint::Responses,
+    ];
+    let mut outcomes = BTreeMap::<String, usize>::new();
+    for exchange in exchanges() {
+        let upstream = endpoint(&exchange);
+        for client in CLIENTS.into_iter().filter(|_| CLIENTS.contains(&upstream)) {
+            let outcome = match encoded(upstream, client, &exchange["resp"]) {
+                Ok(answer) => {
+                    assert_forms_agree(client, &answer);
+                    "stored".to_owned()
+                }
+                Err(Fragment { reason, .. }) => reason.to_string(),
+            };
+            let way = format!("{} to {}: {outcome}", upstream.name(), client.name());
+            *outcomes.entry(way).or_default() += 1;
+        }
+    }
+    for (outcome, count) in outcomes {
+        println!("{count:4} {outcome}");
+    }
+}
+
+/// The answer that a client gets of an upstream's, event by event.
+fn encoded(upstream: Endpoint, client: Endpoint, answer: &Value) -> Result<Answer, Fragment> {
+    let mut decoder = EventDecoder::new(upstream.api());
+    let mut recorder = EventRecorder::new(client, "m");
+    let mut events = Vec::new();
+    match answer {
+        Value::String(stream) => {
+            for frame in frames(stream.clone().into()) {
+                events.extend(decoder.frame(&frame));
+            }
+        }
+        document => {
+            for payload in unfold(upstream, document) {
+                events.extend(decoder.payload(&payload));
+            }
+            events.extend(decoder.finish());
+        }
+    }
+    for event in &events {
+        recorder.push(event);
+    }
+    recorder.finish()
+}
+
+fn exchanges() -> Vec<Value> {
+    let path = std::env::var("DEJA_EXCHANGES").expect("DEJA_EXCHANGES names a file");
+    let exchanges = std::fs::read_to_string(path).expect("the file can be read");
+    let parsed = |line| serde_json::from_str(line).expect("each line is JSON");
+    exchanges.lines().map(parsed).collect()
+}
+
+fn endpoint(exchange: &Value) -> Endpoint {
     let kind = exchange["kind"].as_str().expect("each line has a kind");
-    let endpoint = Endpoint::ALL
+    Endpoint::ALL
         .into_iter()
         .find(|endpoint| endpoint.path().strip_prefix("/v1/") == Some(kind))
-        .expect("each kind is an endpoint's");
+        .expect("each kind is an endpoint's")
+}
+
+/// Checks what comes back of an exchange, and returns whether it is stored, in words.
+fn outcome(exchange: &Value) -> String {
+    let endpoint = endpoint(exchange);
+    let name = endpoint.name();
     match &exchange["resp"] {
-        Value::String(stream) => format!("{kind}, stream: {}", stream_outcome(endpoint, stream)),
-        document => format!("{kind}, document: {}", document_outcome(endpoint, document)),
+        Value::String(stream) => format!("{name}, stream: {}", stream_outcome(endpoint, stream)),
+        document => format!("{name}, document: {}", document_outcome(endpoint, document)),
     }
 }
 
