@@ -191,17 +191,21 @@ async fn openais_request_becomes_one_of_anthropics() {
     );
 }
 
-#[tokio::test]
-async fn what_has_no_counterpart_is_refused_by_name() {
+/// Requests with something that the other API has no form for, and the name of its field.
+fn without_counterpart() -> [(Api, Api, Value, &'static str); 2] {
     let mut search = Api::Anthropic.question("What is new?");
     search["tools"] = json!([{"type": "web_search_20250305", "name": "web_search"}]);
     let mut biased = Api::OpenAi.question("What is new?");
     biased["logit_bias"] = json!({"50256": -100});
-    let cases = [
+    [
         (Api::Anthropic, Api::OpenAi, search, "tools[0].type"),
         (Api::OpenAi, Api::Anthropic, biased, "logit_bias"),
-    ];
-    for (client, upstream, request, field) in cases {
+    ]
+}
+
+#[tokio::test]
+async fn what_has_no_counterpart_is_refused_by_name() {
+    for (client, upstream, request, field) in without_counterpart() {
         let server = answering(upstream, Answer::text("Much.")).await;
         let deja = Setup::new(&server.backend(upstream)).start().await;
         let reply = deja.send(client, &request).await;
@@ -211,6 +215,19 @@ async fn what_has_no_counterpart_is_refused_by_name() {
         let message = error["error"]["message"].as_str();
         assert!(message.is_some_and(|text| text.contains(field)), "{error}");
         assert_eq!(server.count(), 0);
+    }
+}
+
+#[tokio::test]
+async fn what_has_no_counterpart_is_left_out_where_it_may_be_dropped() {
+    for (client, upstream, request, _) in without_counterpart() {
+        let server = answering(upstream, Answer::text("Much.")).await;
+        let backend = server.backend(upstream) + "unsupported = \"drop\"\n";
+        let deja = Setup::new(&backend).start().await;
+        let answer = whole(deja.send(client, &request).await).await;
+        assert_eq!(client.text(&answer), "Much.");
+        let asked = server.last().json();
+        assert_eq!((asked.get("tools"), asked.get("logit_bias")), (None, None));
     }
 }
 

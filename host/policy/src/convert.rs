@@ -156,6 +156,7 @@ impl From<Endpoint> for http_request::Endpoint {
             Endpoint::ChatCompletions => Self::ChatCompletions,
             Endpoint::Completions => Self::Completions,
             Endpoint::Embeddings => Self::Embeddings,
+            Endpoint::Responses => Self::Responses,
             Endpoint::Messages => Self::Messages,
             Endpoint::CountTokens => Self::CountTokens,
         }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use deja_cache::{FlightError, Stored};
-use deja_wire::{Api, Delivery, FrameKind, Fresh, messages, openai};
+use deja_wire::{Api, Delivery, FrameKind, Fresh, messages, openai, responses};
 use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::{HeaderMap, body::Frame};
@@ -346,6 +346,7 @@ impl Live {
         let body = error.one_line(self.api);
         let frame = match self.api {
             Api::OpenAi => openai::error_frame(&body),
+            Api::Responses => responses::error_frame(&body),
             Api::Anthropic => messages::error_frame(&body),
         };
         (Ok(Frame::data(frame)), None)

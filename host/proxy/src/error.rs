@@ -171,7 +171,7 @@ impl Error {
             return refusal.body_for(api);
         }
         match api {
-            Api::OpenAi => self.openai_body(),
+            Api::OpenAi | Api::Responses => self.openai_body(),
             Api::Anthropic => messages::error(self.status().as_u16(), &self.to_string()),
         }
         .into_bytes()
@@ -183,7 +183,7 @@ impl Error {
         let document: Value = serde_json::from_slice(&body).unwrap_or_else(|_| {
             let status = self.status().as_u16();
             match api {
-                Api::OpenAi => errors::error_to_openai(status, &body),
+                Api::OpenAi | Api::Responses => errors::error_to_openai(status, &body),
                 Api::Anthropic => errors::error_to_anthropic(status, &body),
             }
         });
@@ -256,7 +256,7 @@ impl Refusal {
         let status = self.status.as_u16();
         let translated = match api {
             api if api == self.api => return self.body.to_vec(),
-            Api::OpenAi => errors::error_to_openai(status, &self.body),
+            Api::OpenAi | Api::Responses => errors::error_to_openai(status, &self.body),
             Api::Anthropic => errors::error_to_anthropic(status, &self.body),
         };
         translated.to_string().into_bytes()

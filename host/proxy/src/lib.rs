@@ -44,7 +44,7 @@ pub use backend::{
     UpstreamSettings,
 };
 pub use client::client_builder;
-pub use deja_wire::Api;
+pub use deja_wire::{Api, Unsupported};
 pub use pipeline::Proxy;
 pub use reqwest::Url;
 pub use server::{Server, ServerError};

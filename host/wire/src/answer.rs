@@ -106,7 +106,7 @@ fn parts(endpoint: Endpoint, document: &Value) -> usize {
     let list = match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => &document["choices"],
         Endpoint::Embeddings => &document["data"],
-        Endpoint::Messages | Endpoint::CountTokens => &Value::Null,
+        Endpoint::Responses | Endpoint::Messages | Endpoint::CountTokens => &Value::Null,
     };
     list.as_array().map_or(1, Vec::len)
 }
@@ -128,6 +128,11 @@ fn usage(api: Api, document: &Value) -> Usage {
             cached_tokens: sum(&["/prompt_tokens_details/cached_tokens"]),
             completion_tokens: sum(&["/completion_tokens"]),
         },
+        Api::Responses => Usage {
+            prompt_tokens: sum(&["/input_tokens"]),
+            cached_tokens: sum(&["/input_tokens_details/cached_tokens"]),
+            completion_tokens: sum(&["/output_tokens"]),
+        },
         Api::Anthropic => Usage {
             prompt_tokens: sum(&[
                 "/input_tokens",
@@ -146,7 +151,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{FrameReader, frame, payload};
+    use crate::{FrameReader, frame, openai, payload};
 
     fn parsed(text: &[u8]) -> Value {
         serde_json::from_slice(text).expect("it is JSON")
@@ -190,7 +195,7 @@ mod tests {
         chunks.push(json!({"id": "1", "created": 1, "choices": [last]}));
         chunks.push(json!({"id": "1", "choices": [], "usage": {"prompt_tokens": 7}}));
         let frames = chunks.iter().map(|chunk| frame(Api::OpenAi, chunk));
-        let end = Bytes::from_static(Api::OpenAi.stream_end().as_bytes());
+        let end = Bytes::from_static(openai::STREAM_END.as_bytes());
         frames.chain([end]).collect()
     }
 

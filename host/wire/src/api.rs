@@ -12,17 +12,21 @@ use crate::{messages, openai};
 pub enum Api {
     /// `OpenAI`'s, which most model servers speak.
     OpenAi,
+    /// That of `OpenAI`'s Responses API.
+    Responses,
     /// Anthropic's.
     Anthropic,
 }
 
 impl Api {
-    /// The frame after which a stream is whole.
+    /// Returns the frame after which a stream is whole; none where that is the one with the whole
+    /// answer in it.
     #[must_use]
-    pub fn stream_end(self) -> &'static str {
+    pub fn stream_end(self) -> Option<&'static str> {
         match self {
-            Self::OpenAi => openai::STREAM_END,
-            Self::Anthropic => messages::STREAM_END,
+            Self::OpenAi => Some(openai::STREAM_END),
+            Self::Responses => None,
+            Self::Anthropic => Some(messages::STREAM_END),
         }
     }
 
@@ -30,7 +34,7 @@ impl Api {
     #[must_use]
     pub fn sign_of_life(self) -> &'static str {
         match self {
-            Self::OpenAi => openai::SIGN_OF_LIFE,
+            Self::OpenAi | Self::Responses => openai::SIGN_OF_LIFE,
             Self::Anthropic => messages::SIGN_OF_LIFE,
         }
     }
@@ -41,7 +45,7 @@ impl Api {
 pub fn frame(api: Api, payload: &Value) -> Bytes {
     let event = match api {
         Api::OpenAi => Cow::Borrowed(""),
-        Api::Anthropic => Cow::Owned(format!("event: {}\n", event_type(payload))),
+        Api::Responses | Api::Anthropic => Cow::Owned(format!("event: {}\n", event_type(payload))),
     };
     format!("{event}data: {payload}\n\n").into()
 }
@@ -64,10 +68,10 @@ mod tests {
         let payload = json!({"type": "ping", "text": "a\n\nb"});
         let json = r#"{"type":"ping","text":"a\n\nb"}"#;
         assert_eq!(frame(Api::OpenAi, &payload), format!("data: {json}\n\n"));
-        assert_eq!(
-            frame(Api::Anthropic, &payload),
-            format!("event: ping\ndata: {json}\n\n")
-        );
+        for api in [Api::Responses, Api::Anthropic] {
+            let expected = format!("event: ping\ndata: {json}\n\n");
+            assert_eq!(frame(api, &payload), expected);
+        }
     }
 
     #[test]

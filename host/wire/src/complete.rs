@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::Endpoint;
+use crate::{Endpoint, responses};
 
 /// Why an answer is not a whole, successful one, and not to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum Incomplete {
     /// The body is no JSON.
     #[error("the body is not JSON")]
     NotJson,
+    /// The answer used a tool that its vendor runs, whose results another time are others.
+    #[error("the answer used a tool that its vendor runs")]
+    HostedTool,
     /// The document lacks what every answer of its endpoint has.
     #[error("the document is not an answer")]
     NotAnAnswer,
@@ -51,7 +54,7 @@ pub enum Incomplete {
 
 impl Incomplete {
     /// Whether a client has a use for the document all the same, as it says itself what is wrong or
-    /// all that is wrong is a tool call.
+    /// all that is wrong is a tool call, or nothing is.
     pub(crate) fn leaves_a_document(self) -> bool {
         matches!(
             self,
@@ -61,6 +64,7 @@ impl Incomplete {
                 | Self::BadEnd
                 | Self::ErrorEvent
                 | Self::NotCarried
+                | Self::HostedTool
         )
     }
 }
@@ -124,6 +128,7 @@ pub(crate) fn check(endpoint: Endpoint, document: &Value) -> Result<(), Incomple
         Endpoint::ChatCompletions => choices(document)?.iter().try_for_each(chat_choice),
         Endpoint::Completions => choices(document)?.iter().try_for_each(ended_choice),
         Endpoint::Embeddings => is_there(document.get("data").is_some_and(Value::is_array)),
+        Endpoint::Responses => responses::check(document),
         Endpoint::Messages => {
             let content = document.get("content").and_then(Value::as_array);
             let content = content.ok_or(Incomplete::NotAnAnswer)?;
@@ -139,11 +144,11 @@ pub(crate) fn check(endpoint: Endpoint, document: &Value) -> Result<(), Incomple
     }
 }
 
-fn is_there(it: bool) -> Result<(), Incomplete> {
+pub(crate) fn is_there(it: bool) -> Result<(), Incomplete> {
     it.then_some(()).ok_or(Incomplete::NotAnAnswer)
 }
 
-fn not_cut(is_cut: bool) -> Result<(), Incomplete> {
+pub(crate) fn not_cut(is_cut: bool) -> Result<(), Incomplete> {
     (!is_cut).then_some(()).ok_or(Incomplete::CutToolCall)
 }
 
@@ -154,7 +159,7 @@ fn choices(document: &Value) -> Result<&Vec<Value>, Incomplete> {
         .ok_or(Incomplete::NotAnAnswer)
 }
 
-fn no_error(value: &Value) -> Result<(), Incomplete> {
+pub(crate) fn no_error(value: &Value) -> Result<(), Incomplete> {
     let has_none = value.get("error").is_none_or(Value::is_null);
     has_none.then_some(()).ok_or(Incomplete::ErrorEvent)
 }
@@ -222,17 +227,19 @@ fn chat_choice(choice: &Value) -> Result<(), Incomplete> {
     if functions.iter().any(is_nameless) {
         return Err(Incomplete::NamelessCall);
     }
-    let arguments = functions
+    let mut arguments = functions
         .into_iter()
         .filter_map(|function| function.get("arguments")?.as_str());
-    for arguments in arguments {
-        // A function without parameters may be called with none at all.
-        if !arguments.is_empty() {
-            serde_json::from_str::<IgnoredAny>(arguments)
-                .map_err(|_| Incomplete::UnparsableToolArguments)?;
-        }
-    }
-    Ok(())
+    arguments.try_for_each(parsable)
+}
+
+/// Checks the arguments of a call. A function without parameters may be called with none at all.
+pub(crate) fn parsable(arguments: &str) -> Result<(), Incomplete> {
+    let parsed = serde_json::from_str::<IgnoredAny>(arguments);
+    let is_good = arguments.is_empty() || parsed.is_ok();
+    is_good
+        .then_some(())
+        .ok_or(Incomplete::UnparsableToolArguments)
 }
 
 #[cfg(test)]

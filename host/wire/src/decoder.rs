@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
-use crate::{Api, Event, chat_completions, errors, messages, openai::DONE, sse::payload};
+use crate::{
+    Api, Event, chat_completions, errors, messages, openai::DONE, responses, sse::payload,
+};
 
 /// Decodes one streamed answer. After an error, or the answer's end, it gives no more events.
 #[derive(Debug)]
@@ -12,6 +14,7 @@ pub struct EventDecoder(Decoder);
 enum Decoder {
     ChatCompletions(chat_completions::EventDecoder),
     Messages(messages::EventDecoder),
+    Responses(responses::EventDecoder),
 }
 
 impl EventDecoder {
@@ -20,6 +23,7 @@ impl EventDecoder {
     pub fn new(api: Api) -> Self {
         Self(match api {
             Api::OpenAi => Decoder::ChatCompletions(chat_completions::EventDecoder::default()),
+            Api::Responses => Decoder::Responses(responses::EventDecoder::default()),
             Api::Anthropic => Decoder::Messages(messages::EventDecoder::default()),
         })
     }
@@ -44,6 +48,7 @@ impl EventDecoder {
         match &mut self.0 {
             Decoder::ChatCompletions(decoder) => decoder.push(payload),
             Decoder::Messages(decoder) => decoder.push(payload),
+            Decoder::Responses(decoder) => decoder.push(payload),
         }
     }
 
@@ -51,7 +56,7 @@ impl EventDecoder {
     pub fn finish(&mut self) -> Vec<Event> {
         match &mut self.0 {
             Decoder::ChatCompletions(decoder) => decoder.finish(),
-            Decoder::Messages(_) => Vec::new(),
+            Decoder::Messages(_) | Decoder::Responses(_) => Vec::new(),
         }
     }
 }

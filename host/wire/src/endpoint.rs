@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Api, BadRequest, Delivery, Text, messages, openai};
+use crate::{Api, BadRequest, Delivery, Text, messages, openai, responses};
 
 /// What a client can call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,6 +13,8 @@ pub enum Endpoint {
     Completions,
     /// `OpenAI`'s `POST /v1/embeddings`.
     Embeddings,
+    /// `OpenAI`'s `POST /v1/responses`.
+    Responses,
     /// Anthropic's `POST /v1/messages`.
     Messages,
     /// Anthropic's `POST /v1/messages/count_tokens`.
@@ -21,10 +23,11 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ChatCompletions,
         Self::Completions,
         Self::Embeddings,
+        Self::Responses,
         Self::Messages,
         Self::CountTokens,
     ];
@@ -36,6 +39,7 @@ impl Endpoint {
             Self::ChatCompletions => "chat-completions",
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
+            Self::Responses => "responses",
             Self::Messages => "messages",
             Self::CountTokens => "count-tokens",
         }
@@ -48,6 +52,7 @@ impl Endpoint {
             Self::ChatCompletions => "/v1/chat/completions",
             Self::Completions => "/v1/completions",
             Self::Embeddings => "/v1/embeddings",
+            Self::Responses => "/v1/responses",
             Self::Messages => "/v1/messages",
             Self::CountTokens => "/v1/messages/count_tokens",
         }
@@ -72,6 +77,8 @@ impl Endpoint {
             || body.pointer("/tools/0/input_schema").is_some();
         if is_anthropic {
             Self::Messages
+        } else if responses::is_request(body) {
+            Self::Responses
         } else if body.get("input").is_some() {
             Self::Embeddings
         } else if body.get("prompt").is_some() {
@@ -86,6 +93,7 @@ impl Endpoint {
     pub fn api(self) -> Api {
         match self {
             Self::ChatCompletions | Self::Completions | Self::Embeddings => Api::OpenAi,
+            Self::Responses => Api::Responses,
             Self::Messages | Self::CountTokens => Api::Anthropic,
         }
     }
@@ -110,7 +118,7 @@ impl Endpoint {
             Self::ChatCompletions => choices,
             Self::Completions => choices.saturating_mul(inputs("prompt")),
             Self::Embeddings => inputs("input"),
-            Self::Messages | Self::CountTokens => 1,
+            Self::Responses | Self::Messages | Self::CountTokens => 1,
         }
     }
 
@@ -122,6 +130,7 @@ impl Endpoint {
         match self.api() {
             _ if !self.streams() => Ok(Delivery::Whole),
             Api::OpenAi => openai::delivery(body),
+            Api::Responses => responses::delivery(body),
             Api::Anthropic => messages::delivery(body),
         }
     }
@@ -133,6 +142,7 @@ impl Endpoint {
             Self::ChatCompletions => openai::texts(body),
             Self::Completions => openai::input_texts(body, "prompt"),
             Self::Embeddings => openai::input_texts(body, "input"),
+            Self::Responses => responses::texts(body),
             Self::Messages | Self::CountTokens => messages::texts(body),
         }
     }
@@ -150,7 +160,7 @@ mod tests {
     fn names_and_paths_are_unique() {
         let names: HashSet<_> = Endpoint::ALL.map(Endpoint::name).into();
         let paths: HashSet<_> = Endpoint::ALL.map(Endpoint::path).into();
-        assert_eq!((names.len(), paths.len()), (5, 5));
+        assert_eq!((names.len(), paths.len()), (6, 6));
     }
 
     #[test]
@@ -162,10 +172,38 @@ mod tests {
             ),
             ("/v1/messages/count_tokens", Some(Endpoint::CountTokens)),
             ("/messages/", Some(Endpoint::Messages)),
+            ("/responses", Some(Endpoint::Responses)),
             ("/v1/models", None),
             ("", None),
         ] {
             assert_eq!(Endpoint::of_url(url), endpoint, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_body_shows_its_likely_endpoint() {
+        let item = json!({"role": "user", "content": "a"});
+        for (body, endpoint) in [
+            (json!({"input": "a"}), Endpoint::Embeddings),
+            (json!({"input": ["a", "b"]}), Endpoint::Embeddings),
+            (json!({"input": [item]}), Endpoint::Responses),
+            (
+                json!({"input": [{"type": "item_reference"}]}),
+                Endpoint::Responses,
+            ),
+            (
+                json!({"input": "a", "instructions": "b"}),
+                Endpoint::Responses,
+            ),
+            (json!({"input": "a", "stream": true}), Endpoint::Responses),
+            (json!({"messages": [item]}), Endpoint::ChatCompletions),
+            (json!({"prompt": "a"}), Endpoint::Completions),
+            (
+                json!({"messages": [item], "system": "b"}),
+                Endpoint::Messages,
+            ),
+        ] {
+            assert_eq!(Endpoint::likely(&body), endpoint, "{body}");
         }
     }
 
@@ -190,6 +228,7 @@ mod tests {
             ),
             (Endpoint::Completions, json!({"prompt": [1, 2, 3]}), 1),
             (Endpoint::Embeddings, json!({"input": [[1, 2], [3]]}), 2),
+            (Endpoint::Responses, json!({"input": ["a", "b"]}), 1),
             (Endpoint::Messages, json!({"n": 3}), 1),
         ] {
             assert_eq!(endpoint.parts(&body), parts, "{body}");

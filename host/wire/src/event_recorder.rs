@@ -8,7 +8,7 @@ use crate::{
     Answer, Endpoint, Event, Fragment, Frame, FrameKind, Incomplete, chat_completions, completions,
     encoded::{Encoded, Slots},
     folded_answer::FoldedAnswer,
-    messages, payload,
+    messages, payload, responses,
     slot::{Ids, Piece},
     stream::StreamBuilder,
 };
@@ -32,6 +32,7 @@ enum Encoder {
     ChatCompletions(chat_completions::EventEncoder),
     Completions(completions::EventEncoder),
     Messages(messages::EventEncoder),
+    Responses(responses::EventEncoder),
 }
 
 impl Encoder {
@@ -40,6 +41,7 @@ impl Encoder {
             Self::ChatCompletions(encoder) => encoder.encode(event),
             Self::Completions(encoder) => encoder.encode(event),
             Self::Messages(encoder) => encoder.encode(event),
+            Self::Responses(encoder) => encoder.encode(event),
         }
     }
 
@@ -48,6 +50,7 @@ impl Encoder {
             Self::ChatCompletions(encoder) => Ok(encoder.document(answer)),
             Self::Completions(encoder) => Ok(encoder.document(answer)),
             Self::Messages(encoder) => encoder.document(answer),
+            Self::Responses(encoder) => Ok(encoder.document(answer)),
         }
     }
 }
@@ -62,6 +65,7 @@ impl EventRecorder {
             Endpoint::Messages | Endpoint::CountTokens => {
                 Encoder::Messages(messages::EventEncoder::new(model))
             }
+            Endpoint::Responses => Encoder::Responses(responses::EventEncoder::new(model)),
             Endpoint::ChatCompletions | Endpoint::Embeddings => {
                 Encoder::ChatCompletions(chat_completions::EventEncoder::new(model))
             }

@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 
 use serde_json::{Map, Value};
 
-use crate::BadRequest;
+use crate::{BadRequest, Content, Part};
 
 /// A value of a request's body, and where it stands.
 #[derive(Clone, Debug)]
@@ -21,6 +21,11 @@ impl<'a> Field<'a> {
             value,
             path: String::new(),
         }
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(&self) -> String {
+        self.path.clone()
     }
 
     /// The field of this name, unless it is missing or null.
@@ -49,10 +54,30 @@ impl<'a> Field<'a> {
         string.ok_or_else(|| self.wrong("must be a string"))
     }
 
+    /// The string under this name, if there is one.
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<String>, BadRequest> {
+        let text = self.get(name).map(|field| field.string()).transpose()?;
+        Ok(text.map(str::to_owned))
+    }
+
+    /// The string under `name`, which is not empty.
+    pub(crate) fn name(&self) -> Result<String, BadRequest> {
+        let name = self.need("name")?;
+        match name.string()? {
+            "" => Err(name.wrong("must not be empty")),
+            text => Ok(text.to_owned()),
+        }
+    }
+
     /// The truth value that stands here.
     pub(crate) fn boolean(&self) -> Result<bool, BadRequest> {
         let boolean = self.value.as_bool();
         boolean.ok_or_else(|| self.wrong("must be true or false"))
+    }
+
+    /// The truth value under this name, if there is one.
+    pub(crate) fn optional_boolean(&self, name: &str) -> Result<Option<bool>, BadRequest> {
+        self.get(name).map(|field| field.boolean()).transpose()
     }
 
     /// The number that stands here, within its range; `words` tells the range.
@@ -84,6 +109,12 @@ impl<'a> Field<'a> {
         within.ok_or_else(|| self.out_of_range("a whole number", words))
     }
 
+    /// The number of tokens under this name, if there is one.
+    pub(crate) fn optional_tokens(&self, name: &str) -> Result<Option<u64>, BadRequest> {
+        let tokens = self.get(name).map(|field| field.integer(0.., "from 0 on"));
+        tokens.transpose()
+    }
+
     fn out_of_range(&self, kind: &str, words: &str) -> BadRequest {
         self.wrong(&format!("is {}, but must be {kind} {words}", self.value))
     }
@@ -113,6 +144,22 @@ impl<'a> Field<'a> {
             .into_iter()
             .flat_map(|map| map.keys());
         names.filter_map(|name| Some((name.as_str(), self.get(name)?)))
+    }
+
+    /// All fields that are not null but these, as they came.
+    pub(crate) fn fields_besides(&self, names: &[&str]) -> Map<String, Value> {
+        let others = self.fields().filter(|(name, _)| !names.contains(name));
+        others
+            .map(|(name, field)| (name.to_owned(), field.value.clone()))
+            .collect()
+    }
+
+    /// The part of a turn that stands here.
+    pub(crate) fn part(&self, content: Content) -> Part {
+        Part {
+            content,
+            place: self.place(),
+        }
     }
 
     /// What stands here is a mistake; `problem` goes on after the field's name.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{Api, Endpoint, Incomplete, messages, openai};
+use crate::{Api, Endpoint, Incomplete, messages, openai, responses};
 
 /// What a frame of a stream is to the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ pub enum FrameKind {
 #[derive(Debug)]
 pub(crate) enum Fold {
     OpenAi(openai::Fold),
+    Responses(responses::Fold),
     Anthropic(messages::Fold),
 }
 
@@ -32,6 +33,7 @@ impl Fold {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         match endpoint.api() {
             Api::OpenAi => Self::OpenAi(openai::Fold::new(endpoint)),
+            Api::Responses => Self::Responses(responses::Fold::default()),
             Api::Anthropic => Self::Anthropic(messages::Fold::default()),
         }
     }
@@ -40,6 +42,7 @@ impl Fold {
     pub(crate) fn push(&mut self, payload: Value) -> FrameKind {
         match self {
             Self::OpenAi(fold) => fold.push(payload),
+            Self::Responses(fold) => fold.push(payload),
             Self::Anthropic(fold) => fold.push(payload),
         }
     }
@@ -48,6 +51,7 @@ impl Fold {
     pub(crate) fn finish(self) -> Result<Value, Incomplete> {
         match self {
             Self::OpenAi(fold) => fold.finish(),
+            Self::Responses(fold) => fold.finish(),
             Self::Anthropic(fold) => fold.finish(),
         }
     }
@@ -59,6 +63,7 @@ impl Fold {
 pub fn unfold(endpoint: Endpoint, document: &Value) -> Vec<Value> {
     match endpoint {
         Endpoint::ChatCompletions | Endpoint::Completions => openai::unfold(endpoint, document),
+        Endpoint::Responses => responses::unfold(document),
         Endpoint::Messages => messages::unfold(document),
         Endpoint::Embeddings | Endpoint::CountTokens => Vec::new(),
     }

@@ -96,8 +96,8 @@ impl Recorder {
         for payload in crate::unfold(endpoint, document) {
             recorder.push(&frame(endpoint.api(), &payload));
         }
-        if !recorder.ended {
-            recorder.push(endpoint.api().stream_end().as_bytes());
+        if let Some(end) = endpoint.api().stream_end().filter(|_| !recorder.ended) {
+            recorder.push(end.as_bytes());
         }
         recorder.stream.finish()
     }
@@ -113,8 +113,8 @@ impl Recorder {
             return Some((FrameKind::Quiet, None));
         };
         let api = self.endpoint.api();
-        if api == Api::OpenAi && *payload == *openai::DONE {
-            return (!self.ended).then(|| (FrameKind::End, Some(Piece::plain(text))));
+        if *payload == *openai::DONE {
+            return self.done(text);
         }
         let value: Value = serde_json::from_slice(&payload).ok()?;
         let Cow::Borrowed(json) = payload else {
@@ -128,6 +128,16 @@ impl Recorder {
                 let piece = self.ids.piece(text, json).ok()?;
                 (!self.ended).then_some((kind, Some(piece)))
             }
+        }
+    }
+
+    /// What `[DONE]` is, and what is to be kept of it. Some servers end streams of the Responses
+    /// API with it, too, where it says nothing new.
+    fn done(&self, text: &[u8]) -> Option<(FrameKind, Option<Piece>)> {
+        match self.endpoint.api() {
+            Api::OpenAi if !self.ended => Some((FrameKind::End, Some(Piece::plain(text)))),
+            Api::Responses if self.ended => Some((FrameKind::Quiet, None)),
+            Api::OpenAi | Api::Responses | Api::Anthropic => None,
         }
     }
 }

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{Role, ToolCall, ToolChoice};
+use crate::{BadRequest, Role, ToolCall, ToolChoice};
 
 /// A request for an answer to a conversation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,6 +36,72 @@ pub struct Request {
     /// All other fields of the body, in order and as they came: `temperature`, `top_p`, `seed`, and
     /// what only one API has.
     pub fields: Map<String, Value>,
+    /// What the client's API puts between two texts of a turn where they have to be one.
+    pub text_separator: &'static str,
+    /// What the client's body calls its fields, for errors.
+    pub places: Places,
+}
+
+impl Request {
+    /// Joins texts of one turn as the client's API means it; empty ones are left out.
+    pub(crate) fn join<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> String {
+        let texts = texts.into_iter().filter(|text| !text.is_empty());
+        texts.collect::<Vec<_>>().join(self.text_separator)
+    }
+
+    /// Returns the choice among the tools of a kind that is known to the server. Refuses that of a
+    /// tool that is not there.
+    pub(crate) fn choice_among(
+        &self,
+        is_known: fn(&ToolKind) -> bool,
+    ) -> Result<Option<&ToolChoice>, BadRequest> {
+        if let Some(ToolChoice::Function(name)) = &self.tool_choice {
+            let kinds = self.tools.iter().map(|tool| &tool.kind);
+            let mut known = kinds.filter(|kind| is_known(kind));
+            if !known.any(|kind| kind.name() == Some(name)) {
+                let place = self.places.chosen_tool;
+                return Err(BadRequest::field(place, "is no tool's name"));
+            }
+        }
+        Ok(self.tool_choice.as_ref())
+    }
+}
+
+/// Where a request's fields stand in the client's body. By default, where chat completions have
+/// them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The conversation.
+    pub turns: &'static str,
+    /// The choice of a tool.
+    pub tool_choice: &'static str,
+    /// The name of the tool that is chosen.
+    pub chosen_tool: &'static str,
+    /// What the answer has to be.
+    pub format: &'static str,
+    /// The limit of tokens.
+    pub max_tokens: &'static str,
+    /// The texts at which the answer ends.
+    pub stop: &'static str,
+    /// How hard the model is to think.
+    pub effort: &'static str,
+    /// The name of the client's user.
+    pub user: &'static str,
+}
+
+impl Default for Places {
+    fn default() -> Self {
+        Self {
+            turns: "messages",
+            tool_choice: "tool_choice",
+            chosen_tool: "tool_choice.function.name",
+            format: "response_format",
+            max_tokens: "max_tokens",
+            stop: "stop",
+            effort: "reasoning_effort",
+            user: "user",
+        }
+    }
 }
 
 /// All that one side says at once. Results of tools stand in turns of [`Role::Tool`], which hold
@@ -52,12 +118,26 @@ pub struct Turn {
     pub place: String,
 }
 
+impl Turn {
+    /// A turn of a speaker without a name.
+    pub(crate) fn new(role: Role, parts: Vec<Part>, place: String) -> Self {
+        let name = None;
+        Self {
+            role,
+            parts,
+            name,
+            place,
+        }
+    }
+}
+
 /// A part of a turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// What it is.
     pub content: Content,
-    /// Where it stands in the client's body, like `messages[0].content[1]`.
+    /// Where it stands in the client's body, like `messages[0].content[1]`. For a call, where its
+    /// name and arguments stand, like `messages[0].tool_calls[0].function`.
     pub place: String,
 }
 
@@ -151,11 +231,27 @@ pub enum ToolKind {
         name: String,
         /// What it does.
         description: Option<String>,
-        /// A grammar that the text has to follow, as it came.
+        /// A grammar that the text has to follow, in the form of `OpenAI`'s Responses.
         format: Option<Value>,
     },
     /// One that the client's vendor runs itself, as it came.
     Hosted(Value),
+}
+
+impl ToolKind {
+    /// Returns how the model calls a tool that the client runs.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Function { name, .. } | Self::Custom { name, .. } => Some(name),
+            Self::Hosted(_) => None,
+        }
+    }
+
+    /// Whether it is a function whose arguments are JSON.
+    pub(crate) fn is_function(&self) -> bool {
+        matches!(self, Self::Function { .. })
+    }
 }
 
 /// What an answer has to be.
@@ -180,9 +276,10 @@ pub enum OutputFormat {
 /// How hard a model is to think.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effort {
-    /// Not at all.
+    /// Not at all, said in another way than by a word. Servers that know only words are not told:
+    /// those whose model cannot think refuse it.
     None,
-    /// As hard as this word says, like `low`.
+    /// As hard as this word says, like `low`; `none` is one of them.
     Word(String),
     /// For so many tokens.
     Budget(u64),

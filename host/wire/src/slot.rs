@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::{
     Api, Endpoint, Fresh,
     fresh::{HEX_BYTES, NUMBERED_BYTES, TIME_BYTES},
-    messages, openai,
+    messages, openai, responses,
 };
 
 /// A value in an answer's JSON that belongs to one reply. It is found by where it stands, never by
@@ -21,6 +21,8 @@ pub(crate) enum Spot<'a> {
     Reply(&'a RawValue),
     /// When it was made.
     Created(&'a RawValue),
+    /// The id of one of its items.
+    Item(&'a RawValue),
     /// The id of a tool call.
     Tool(&'a RawValue),
     /// Names a tool call, which may be one of an earlier answer.
@@ -31,6 +33,9 @@ pub(crate) enum Spot<'a> {
 /// `OpenAI`'s, Anthropic's, and those that Deja generates itself. Ids of other forms may carry one:
 /// a tool's name, a position, or a signature that the vendor wants back.
 const OPAQUE_TOOL_IDS: [&str; 4] = ["call_", "toolu_", "srvtoolu_", "mcptoolu_"];
+
+/// Prefixes of the ids that Deja gives to the items of a response.
+const ITEM_IDS: [&str; 4] = ["msg_", "rs_", "fc_", "ctc_"];
 
 /// What a slot is filled with. The prefix of an id, like `chatcmpl-`, stands before the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,10 +137,14 @@ impl Slot {
 #[derive(Debug)]
 pub(crate) struct Ids {
     endpoint: Endpoint,
-    /// The number of each tool call's id that is replaced.
-    tools: HashMap<String, u32>,
+    /// The number of each id of a tool call or an item that is replaced.
+    numbers: HashMap<String, u32>,
     /// Ids that were referred to before any tool call had them: they stay wherever they stand.
     kept: HashSet<String>,
+    /// Whether ids and times are replaced. An upstream that speaks the Responses API may have kept
+    /// its response: a client's next request refers to it and its items by their ids, so that they
+    /// stay. Those that Deja encoded itself nobody has kept.
+    is_replaced: bool,
 }
 
 /// A spot's place in the text, and what takes it: a prefix and a slot.
@@ -149,8 +158,9 @@ impl Ids {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
-            tools: HashMap::new(),
+            numbers: HashMap::new(),
             kept: HashSet::new(),
+            is_replaced: endpoint.api() != Api::Responses,
         }
     }
 
@@ -158,12 +168,13 @@ impl Ids {
     pub(crate) fn piece(&mut self, text: &[u8], json: &[u8]) -> Result<Piece, serde_json::Error> {
         let spots = match self.endpoint.api() {
             Api::OpenAi => openai::spots(json),
+            Api::Responses => responses::spots(json),
             Api::Anthropic => messages::spots(json),
         };
         Ok(self.substitute_all(text, &spots?))
     }
 
-    /// Puts slots in the place of these spots.
+    /// Puts slots in the place of these spots, that of the reply's id before all others.
     pub(crate) fn substitute_all(&mut self, text: &[u8], spots: &[Spot<'_>]) -> Piece {
         let mut substitutes: Vec<_> = spots
             .iter()
@@ -192,7 +203,15 @@ impl Ids {
     /// What takes the spot's place. What is no id or no time, like an empty string, stays.
     fn substitute(&mut self, text: &[u8], spot: Spot<'_>) -> Option<Substitute> {
         let (value, (prefix, fill)) = match spot {
-            Spot::Reply(raw) => string(raw).map(|id| (id, self.reply(id)))?,
+            Spot::Reply(raw) => {
+                let id = string(raw)?;
+                (id, self.reply(id)?)
+            }
+            _ if !self.is_replaced => return None,
+            Spot::Item(raw) => {
+                let id = string(raw)?;
+                (id, self.numbered(id, opaque_prefix(id, &ITEM_IDS)?)?)
+            }
             Spot::Tool(raw) => {
                 let id = string(raw)?;
                 (id, self.tool(id)?)
@@ -211,35 +230,45 @@ impl Ids {
         })
     }
 
-    fn reply(&self, original: &str) -> (&'static str, Fill) {
+    /// Returns what takes the place of the reply's id; none if it has to stay.
+    fn reply(&mut self, original: &str) -> Option<(&'static str, Fill)> {
         let usual = match self.endpoint {
             Endpoint::ChatCompletions => "chatcmpl-",
             Endpoint::Completions => "cmpl-",
             Endpoint::Embeddings => "embd-",
+            Endpoint::Responses => {
+                self.is_replaced = original.starts_with(responses::OWN_ID);
+                return self.is_replaced.then_some((responses::OWN_ID, Fill::Hex));
+            }
             Endpoint::Messages | Endpoint::CountTokens => "msg_",
         };
         match prefix(original, &["chatcmpl-", "cmpl-", "embd-", "msg_"]).unwrap_or(usual) {
-            prefix @ "msg_" => (prefix, Fill::Numbered(0)),
-            prefix => (prefix, Fill::Hex),
+            prefix @ "msg_" => Some((prefix, Fill::Numbered(0))),
+            prefix => Some((prefix, Fill::Hex)),
         }
     }
 
     /// Returns what takes the place of a tool call's id; none if it has to stay.
     fn tool(&mut self, original: &str) -> Option<(&'static str, Fill)> {
-        let prefix = opaque_prefix(original)?;
+        let prefix = opaque_prefix(original, &OPAQUE_TOOL_IDS)?;
+        self.numbered(original, prefix)
+    }
+
+    /// Returns what takes the place of an id with this prefix; none if it has to stay.
+    fn numbered(&mut self, original: &str, prefix: &'static str) -> Option<(&'static str, Fill)> {
         if self.kept.contains(original) {
             return None;
         }
         // 0 is the reply's own.
-        let next = u32::try_from(self.tools.len() + 1).expect("an answer has few tool calls");
-        let number = *self.tools.entry(original.to_owned()).or_insert(next);
+        let next = u32::try_from(self.numbers.len() + 1).expect("an answer has few ids");
+        let number = *self.numbers.entry(original.to_owned()).or_insert(next);
         Some((prefix, Fill::Numbered(number)))
     }
 
     /// Returns what takes the place of a reference to a tool call; none if it has to stay.
     fn reference(&mut self, original: &str) -> Option<(&'static str, Fill)> {
-        let prefix = opaque_prefix(original)?;
-        if let Some(number) = self.tools.get(original) {
+        let prefix = opaque_prefix(original, &OPAQUE_TOOL_IDS)?;
+        if let Some(number) = self.numbers.get(original) {
             return Some((prefix, Fill::Numbered(*number)));
         }
         self.kept.insert(original.to_owned());
@@ -247,9 +276,9 @@ impl Ids {
     }
 }
 
-/// Returns the prefix of a tool call's id that carries no meaning; none if it may carry one.
-fn opaque_prefix(id: &str) -> Option<&'static str> {
-    OPAQUE_TOOL_IDS.into_iter().find(|prefix| {
+/// Returns which of these prefixes an id has that carries no meaning; none if it may carry one.
+fn opaque_prefix(id: &str, known: &[&'static str]) -> Option<&'static str> {
+    known.iter().copied().find(|prefix| {
         let rest = id.strip_prefix(prefix).unwrap_or_default();
         !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())
     })
@@ -329,6 +358,31 @@ mod tests {
         let ids = filled(&piece(Endpoint::Messages, text, Spot::Tool));
         assert_eq!(ids[0], ids[2]);
         assert_ne!(ids[0], ids[1]);
+    }
+
+    #[test]
+    fn a_response_has_fresh_ids_if_deja_made_it() {
+        let spots = |values: &[&'static RawValue]| {
+            let [reply, created, item, call] = values else {
+                panic!("four values are given");
+            };
+            [
+                Spot::Reply(reply),
+                Spot::Created(created),
+                Spot::Item(item),
+                Spot::Tool(call),
+            ]
+        };
+        for (text, slots) in [
+            (r#"["resp_deja1", 7, "msg_1", "call_1"]"#, 4),
+            (r#"["resp_deja1", 7, "msg_1_2", "x"]"#, 2),
+            (r#"["resp_1", 7, "msg_1", "call_1"]"#, 0),
+        ] {
+            let values: Vec<&RawValue> = serde_json::from_str(text).expect("it is a list");
+            let mut ids = Ids::new(Endpoint::Responses);
+            let piece = ids.substitute_all(text.as_bytes(), &spots(&values));
+            assert_eq!(piece.slots.len(), slots, "{text}");
+        }
     }
 
     #[test]

@@ -2,13 +2,12 @@
 
 use deja_wire::{
     BadRequest, ChatRequest, Conversation, Delta, Endpoint, Event, EventRecorder, FinishReason,
-    Frame, Message, Prompt, Role, Tool, ToolCall, ToolChoice, Usage, chat_completions, payload,
-    translate,
+    Frame, Message, Prompt, Role, Tool, ToolCall, ToolChoice, Usage, messages, payload,
 };
 use serde_json::{Value, json};
 
 fn asked(body: &Value) -> Result<ChatRequest, BadRequest> {
-    chat_completions::chat_request(&translate::messages_to_chat(body)?)
+    ChatRequest::from_request(&messages::decode_request(body)?)
 }
 
 #[test]

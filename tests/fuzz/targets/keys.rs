@@ -12,7 +12,9 @@ use std::{
 use bytes::Bytes;
 use deja_cache::{Endpoint, Key};
 use deja_fuzz::json::Json;
-use deja_proxy::{Api, Backend, Backends, ClientKey, Pattern, Routed, Upstream, UpstreamSettings};
+use deja_proxy::{
+    Api, Backend, Backends, ClientKey, Pattern, Routed, Unsupported, Upstream, UpstreamSettings,
+};
 use libfuzzer_sys::fuzz_target;
 
 /// Digits in a row from which on all bytes of a body are in its key.
@@ -26,8 +28,10 @@ static BACKENDS: LazyLock<Backends> = LazyLock::new(|| {
         api_key: None,
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
+        answer_timeout: Duration::from_secs(1),
         stream_usage: false,
         pass_through: true,
+        unsupported: Unsupported::Refuse,
         client_key: ClientKey::SameApi,
         list_models_with_client_key: false,
         forward_headers: Vec::new(),

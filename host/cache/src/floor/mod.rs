@@ -50,6 +50,8 @@ pub struct Held {
 enum How {
     /// The turns of users and tools, in their order.
     Turns,
+    /// The same, among the items of the Responses API; or one text.
+    Items,
     /// A text, or a list of them.
     Texts,
     /// The tools, in any order.
@@ -98,6 +100,17 @@ const EMBEDDINGS: &[Held] = &[
     held(How::Whole, &["encoding_format"]),
 ];
 
+const RESPONSES: &[Held] = &[
+    held(How::Items, &["input"]),
+    held(How::Tools, &["tools"]),
+    held(How::Whole, &["previous_response_id"]),
+    held(How::Whole, &["conversation"]),
+    held(How::Whole, &["prompt"]),
+    held(How::Whole, &["include"]),
+    held(How::Whole, &["text"]),
+    held(How::Whole, &["top_logprobs"]),
+];
+
 /// Returns what the floor holds of a request to this endpoint.
 fn parts(endpoint: Endpoint) -> &'static [Held] {
     match endpoint {
@@ -105,6 +118,7 @@ fn parts(endpoint: Endpoint) -> &'static [Held] {
         Endpoint::Messages | Endpoint::CountTokens => MESSAGES,
         Endpoint::Completions => COMPLETIONS,
         Endpoint::Embeddings => EMBEDDINGS,
+        Endpoint::Responses => RESPONSES,
     }
 }
 
@@ -132,6 +146,7 @@ impl How {
         left.is_untouched(came)
             || match self {
                 Self::Turns => turns::are_kept(came, left),
+                Self::Items => turns::items_are_kept(came, left),
                 Self::Texts => turns::texts_are_kept(came, left),
                 Self::Tools => tools::are_kept(came, left),
                 Self::Whole => left.equals(came),
@@ -143,7 +158,7 @@ impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = self.path.join(".");
         match self.how {
-            How::Turns => write!(
+            How::Turns | How::Items => write!(
                 f,
                 "users' and tools' turns in `{place}` keep their parts, and half of the words of each text"
             ),

@@ -133,11 +133,28 @@ fn messages() -> Value {
     })
 }
 
+fn responses() -> Value {
+    json!({
+        "model": "m",
+        "text": {"format": {"type": "json_schema"}},
+        "instructions": "Be brief.",
+        "input": [
+            {"type": "message", "id": "msg_1", "role": "developer", "content": "Be kind."},
+            {"role": "user", "content": [{"type": "input_text", "text": "List the files."}]},
+            {"type": "reasoning", "id": "rs_1", "encrypted_content": "x"},
+            {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "ls"},
+            {"type": "function_call_output", "call_id": "call_1", "output": "a.rs and b.rs"},
+            {"type": "item_reference", "id": "msg_0"},
+        ],
+    })
+}
+
 #[test]
 #[allow(clippy::too_many_lines, reason = "it is one table")]
 fn what_was_asked_stays_in_the_key() {
     const CHAT: Endpoint = Endpoint::ChatCompletions;
     const MESSAGES: Endpoint = Endpoint::Messages;
+    const RESPONSES: Endpoint = Endpoint::Responses;
     let everything = "what is the capital of france and of germany ".repeat(4);
     let moved = json!({"role": "assistant", "content": "What is the capital of France?"});
     let cases = [
@@ -242,6 +259,21 @@ fn what_was_asked_stays_in_the_key() {
             json!({"input": "a", "dimensions": 2}),
             vec![remove("/dimensions")],
         ),
+        (RESPONSES, responses(), vec![remove("/input/1")]),
+        (RESPONSES, responses(), vec![remove("/input/4/output")]),
+        (
+            RESPONSES,
+            responses(),
+            vec![replace("/input/4/output", &json!("c.rs"))],
+        ),
+        (RESPONSES, responses(), vec![remove("/input/4/type")]),
+        (RESPONSES, responses(), vec![remove("/input/5/id")]),
+        (RESPONSES, responses(), vec![remove("/text/format")]),
+        (
+            RESPONSES,
+            json!({"input": "Why not?"}),
+            vec![remove("/input")],
+        ),
     ];
     for (endpoint, body, edits) in cases {
         assert!(below(endpoint, &body, &edits).is_some(), "{edits:?}");
@@ -252,6 +284,7 @@ fn what_was_asked_stays_in_the_key() {
 fn what_does_not_matter_may_go() {
     const CHAT: Endpoint = Endpoint::ChatCompletions;
     const MESSAGES: Endpoint = Endpoint::Messages;
+    const RESPONSES: Endpoint = Endpoint::Responses;
     let (first, second) = (chat()["tools"][0].clone(), chat()["tools"][1].clone());
     let block = json!([{"type": "text", "text": "What is the capital of France?"}]);
     let cases = [
@@ -309,6 +342,34 @@ fn what_does_not_matter_may_go() {
             Endpoint::Embeddings,
             json!({"input": ["A", "b"]}),
             vec![replace("/input/0", &json!("a"))],
+        ),
+        (
+            RESPONSES,
+            responses(),
+            vec![remove("/instructions"), remove("/input/0")],
+        ),
+        (
+            RESPONSES,
+            responses(),
+            vec![remove("/input/2/id"), remove("/input/3/id")],
+        ),
+        (
+            RESPONSES,
+            responses(),
+            vec![
+                replace("/input/3/call_id", &json!("call_0")),
+                replace("/input/4/call_id", &json!("call_0")),
+            ],
+        ),
+        (
+            RESPONSES,
+            responses(),
+            vec![rewrite("/input/4/output", 5, 8, "or")],
+        ),
+        (
+            RESPONSES,
+            json!({"input": "Why  not?"}),
+            vec![rewrite("/input", 3, 5, " ")],
         ),
     ];
     for (endpoint, body, edits) in cases {

@@ -15,6 +15,10 @@ const NOT_HELD: [&str; 4] = ["assistant", "developer", "model", "system"];
 /// Fields of a part that say nothing to the model.
 const SILENT: [&str; 4] = ["cache_control", "id", "tool_call_id", "tool_use_id"];
 
+/// Items that hold what a tool answered, in [`OUTPUT`].
+const OUTPUTS: [&str; 2] = ["function_call_output", "custom_tool_call_output"];
+const OUTPUT: &str = "output";
+
 /// The fields of a part that hold what it says.
 const TEXT: &str = "text";
 const CONTENT: &str = "content";
@@ -28,6 +32,38 @@ pub(super) fn are_kept(came: Edited<'_>, left: Edited<'_>) -> bool {
         (Some(came), Some(left)) => pairwise(came.filter(is_held), left.filter(is_held), is_kept),
         _ => left.equals(came),
     }
+}
+
+/// Returns whether a list of items keeps what users and tools say; a text, half of its words.
+pub(super) fn items_are_kept(came: Edited<'_>, left: Edited<'_>) -> bool {
+    match (came.items(), left.items()) {
+        (Some(came), Some(left)) => pairwise(
+            came.filter(is_held_item),
+            left.filter(is_held_item),
+            item_is_kept,
+        ),
+        _ => texts_are_kept(came, left),
+    }
+}
+
+/// Returns whether an item is not the model's own.
+fn is_held_item(item: &Edited<'_>) -> bool {
+    let is_own = |kind: &str| kind == "reasoning" || kind.ends_with("_call");
+    is_held(item) && !kind(*item).is_some_and(is_own)
+}
+
+fn item_is_kept(came: Edited<'_>, left: Edited<'_>) -> bool {
+    match (kind(came), kind(left)) {
+        (None | Some("message"), None | Some("message")) => is_kept(came, left),
+        (Some(was), Some(is)) if was == is && OUTPUTS.contains(&was) => {
+            content_is_kept(came.get(OUTPUT), left.get(OUTPUT))
+        }
+        _ => left.equals(came),
+    }
+}
+
+fn kind(item: Edited<'_>) -> Option<&str> {
+    item.get(TYPE)?.text()
 }
 
 /// Returns whether a text, or each of a list of them, is kept. What is no text stays as it is.

@@ -7,7 +7,7 @@ use std::{
 
 use bytesize::ByteSize;
 use deja_engine::Limits;
-use deja_proxy::{ClientKey, Pattern, Secret, UpstreamSettings, Url};
+use deja_proxy::{ClientKey, Pattern, Secret, Unsupported, UpstreamSettings, Url};
 
 use crate::hub;
 
@@ -202,6 +202,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
     let idle_timeout = section.get("idle_timeout", Duration::from_mins(5));
     let answer_timeout = section.get("answer_timeout", Duration::from_hours(1));
     let stream_usage = section.get("stream_usage", true);
+    let unsupported = section.get("unsupported", Unsupported::Refuse);
     let client_key = section.get("client_key", ClientKey::SameApi);
     let list_models_with_client_key = section.get("list_models_with_client_key", false);
     // A key of the server's own is for the endpoints that it serves, unless it is said to be for more.
@@ -218,6 +219,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
         idle_timeout,
         answer_timeout,
         stream_usage,
+        unsupported,
         client_key,
         list_models_with_client_key,
         pass_through,

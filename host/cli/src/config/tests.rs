@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use deja_cache::{Capacity, Fraction};
-use deja_proxy::PartitionBy;
+use deja_proxy::{PartitionBy, Unsupported};
 use serde_json::json;
 
 use super::*;
@@ -84,6 +84,7 @@ api_key_env = "PATH"
 connect_timeout = "1s"
 idle_timeout = "2s"
 stream_usage = false
+unsupported = "drop"
 [cache]
 keep_requests = false
 memo_entries = 9
@@ -155,7 +156,11 @@ fn everything_can_be_set() {
     assert_eq!(model.source, ModelSource::Path("/etc/deja/tiny".into()));
     assert_eq!((model.context_length, model.max_waiting), (Some(256), 3));
     assert_eq!(upstream.name, "api.anthropic.com");
-    assert!(matches!(&upstream.kind, BackendKind::Upstream(settings) if !settings.stream_usage));
+    let BackendKind::Upstream(settings) = &upstream.kind else {
+        panic!("it is an upstream");
+    };
+    assert!(!settings.stream_usage);
+    assert_eq!(settings.unsupported, Unsupported::Drop);
     assert_eq!(config.plugins.dir, Some("/etc/deja/drop".into()));
     assert_eq!(config.plugins.limits.deadline, Duration::from_millis(50));
     let settings = json!({"deep": [{"n": 1, "x": 0.5, "on": true}], "s": ""});
@@ -255,6 +260,20 @@ fn traffic_is_recorded_where_a_section_says_so() {
         bodies: false,
     };
     assert_eq!(trace(text), Some(set));
+}
+
+#[test]
+fn what_is_unsupported_is_refused_unless_it_may_be_dropped() {
+    let upstream =
+        "[[backend]]\nkind = \"upstream\"\napi = \"openai\"\nurl = \"http://a.example\"\n";
+    let config = parse(upstream).expect("it is right");
+    assert!(matches!(
+        &config.backends[0].kind,
+        BackendKind::Upstream(settings) if settings.unsupported == Unsupported::Refuse
+    ));
+    let found = mistakes(&format!("{upstream}unsupported = true\n"));
+    let expected = "line 5: `backend.unsupported` must be \"refuse\" or \"drop\"";
+    assert_eq!(found, [expected]);
 }
 
 #[test]

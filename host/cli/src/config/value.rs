@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use deja_cache::{Floor, Fraction, HeaderPattern};
-use deja_proxy::{Api, ClientKey, Hosts, Origins, PartitionBy, Pattern, Url};
+use deja_proxy::{Api, ClientKey, Hosts, Origins, PartitionBy, Pattern, Unsupported, Url};
 use serde_json::Value;
 use toml::de::DeValue;
 
@@ -218,6 +218,18 @@ impl Setting for ClientKey {
             "same-api" => Some(Self::SameApi),
             "any-api" => Some(Self::AnyApi),
             "never" => Some(Self::Never),
+            _ => None,
+        }
+    }
+}
+
+impl Setting for Unsupported {
+    const EXPECTED: &'static str = "\"refuse\" or \"drop\"";
+
+    fn read(value: &DeValue<'_>) -> Option<Self> {
+        match value.as_str()? {
+            "refuse" => Some(Self::Refuse),
+            "drop" => Some(Self::Drop),
             _ => None,
         }
     }

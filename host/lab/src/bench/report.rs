@@ -177,6 +177,7 @@ impl Asked {
             url: target.url().to_owned(),
             api: match target.api() {
                 Api::OpenAi => "openai",
+                Api::Responses => "responses",
                 Api::Anthropic => "anthropic",
             },
             model: target.model().to_owned(),

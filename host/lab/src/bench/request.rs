@@ -75,6 +75,7 @@ impl Shape {
     ) -> Request {
         let (endpoint, body) = match api {
             Api::OpenAi => (Endpoint::ChatCompletions, self.openai(question)),
+            Api::Responses => (Endpoint::Responses, self.responses(question)),
             Api::Anthropic => (Endpoint::Messages, self.anthropic(question)),
         };
         let mut body = body;
@@ -103,6 +104,20 @@ impl Shape {
             let tool =
                 |tool| json!({"type": "function", "function": described(tool, "parameters")});
             body["tools"] = (0..self.tools).map(tool).collect();
+        }
+        body
+    }
+
+    fn responses(self, question: &Question) -> Value {
+        let input: Vec<_> = self.conversation().collect();
+        let mut body = json!({"instructions": self.system.text(question), "input": input});
+        if self.tools > 0 {
+            let tools = (0..self.tools).map(|tool| {
+                let mut tool = described(tool, "parameters");
+                tool["type"] = "function".into();
+                tool
+            });
+            body["tools"] = tools.collect();
         }
         body
     }

@@ -151,7 +151,7 @@ fn headers(address: &Address) -> Result<HeaderMap, TargetError> {
     }
     if let Some(key) = &address.api_key {
         let (name, value) = match address.api {
-            Api::OpenAi => ("authorization", format!("Bearer {key}")),
+            Api::OpenAi | Api::Responses => ("authorization", format!("Bearer {key}")),
             Api::Anthropic => ("x-api-key", key.clone()),
         };
         let mut value = HeaderValue::try_from(value).map_err(|_| TargetError::BadKey)?;

@@ -151,7 +151,7 @@ fn finished(
         headers.remove(AUTHORIZATION);
         headers.remove(X_API_KEY);
         let (name, value) = match settings.api {
-            Api::OpenAi => (AUTHORIZATION, format!("Bearer {key}")),
+            Api::OpenAi | Api::Responses => (AUTHORIZATION, format!("Bearer {key}")),
             Api::Anthropic => (X_API_KEY, key),
         };
         if let Ok(mut value) = HeaderValue::try_from(value) {

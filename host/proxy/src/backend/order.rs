@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_wire::{
-    ChatRequest, EmbeddingRequest, chat_completions, completions, embeddings, translate,
+    Api, BadRequest, ChatRequest, EmbeddingRequest, EncodedRequest, Request, chat_completions,
+    completions, embeddings, messages,
 };
 use serde_json::{Value, json};
+use tracing::debug;
 
 use super::{
     Backend, Route, headers,
@@ -55,35 +57,38 @@ impl Order {
     /// Reads what the backend is asked, and refuses what it could not honour.
     pub(crate) fn new(route: &Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
         match &route.to.backend {
-            Backend::Engine(_) => for_engine(call.endpoint, &asked.body),
+            Backend::Engine(_) => for_engine(route, call.endpoint, &asked.body),
             Backend::Upstream(upstream) => for_upstream(upstream, route, call, asked),
         }
     }
 }
 
-fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
+fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
     let request = match endpoint {
-        Endpoint::ChatCompletions => chat_completions::chat_request(body)?,
+        Endpoint::ChatCompletions | Endpoint::Messages => chat_request(endpoint.api(), body)?,
         Endpoint::Completions => completions::completion_request(body)?,
-        Endpoint::Messages => messages_request(body)?,
-        Endpoint::CountTokens => return Ok(Order::Count(messages_request(body)?)),
+        Endpoint::CountTokens => return Ok(Order::Count(chat_request(endpoint.api(), body)?)),
         Endpoint::Embeddings => {
             return Ok(Order::Embed(Embed {
                 request: embeddings::embedding_request(body)?,
                 encoding: embeddings::encoding(body)?,
             }));
         }
+        Endpoint::Responses => return Err(unsupported(route, endpoint)),
     };
     Ok(Order::Generate(Generate { endpoint, request }))
 }
 
-/// Upstreams whose model cannot think refuse to be told not to; the engine's templates can be told.
-fn messages_request(body: &Value) -> Result<ChatRequest, Error> {
-    let mut chat = translate::messages_to_chat(body)?;
-    if body["thinking"]["type"] == "disabled" {
-        chat["reasoning_effort"] = "none".into();
+fn chat_request(api: Api, body: &Value) -> Result<ChatRequest, BadRequest> {
+    ChatRequest::from_request(&decoded(api, body)?)
+}
+
+/// Decodes a request for an answer to a conversation, which each API has.
+fn decoded(api: Api, body: &Value) -> Result<Request, BadRequest> {
+    match api {
+        Api::OpenAi => chat_completions::decode_request(body),
+        Api::Anthropic => messages::decode_request(body),
     }
-    Ok(chat_completions::chat_request(&chat)?)
 }
 
 fn for_upstream(
@@ -95,19 +100,16 @@ fn for_upstream(
     let translation = Some(call.api()).filter(|api| *api != upstream.settings().api);
     let (endpoint, body) = match (call.endpoint, translation) {
         (endpoint, None) => (endpoint, upstream.own_body(asked, &route.model)?),
-        (Endpoint::Messages, Some(_)) => {
-            let body = translate::messages_to_chat(&asked.body)?;
-            (Endpoint::ChatCompletions, renamed(body, &route.model))
-        }
-        (Endpoint::ChatCompletions, Some(_)) => {
-            let body = translate::chat_to_messages(&asked.body, DEFAULT_MAX_TOKENS)?;
-            (Endpoint::Messages, renamed(body, &route.model))
+        (Endpoint::Messages | Endpoint::ChatCompletions, Some(client)) => {
+            let request = decoded(client, &asked.body)?;
+            translated(request, upstream, route)?
         }
         // The other API has no such call.
         (Endpoint::CountTokens, Some(_)) => return Ok(Order::Known(estimate(&asked.body))),
-        (endpoint @ (Endpoint::Completions | Endpoint::Embeddings), Some(_)) => {
-            return Err(unsupported(route, endpoint));
-        }
+        (
+            endpoint @ (Endpoint::Completions | Endpoint::Embeddings | Endpoint::Responses),
+            Some(_),
+        ) => return Err(unsupported(route, endpoint)),
     };
     Ok(Order::Forward(Forward {
         endpoint,
@@ -125,11 +127,31 @@ fn for_upstream(
     }))
 }
 
-fn renamed(mut body: Value, model: &str) -> Bytes {
-    if !model.is_empty() {
-        body["model"] = model.into();
+/// The request in the terms of the upstream's API, for the model that the upstream knows.
+fn translated(
+    mut request: Request,
+    upstream: &Upstream,
+    route: &Route,
+) -> Result<(Endpoint, Bytes), BadRequest> {
+    if !route.model.is_empty() {
+        request.model = Some(route.model.clone());
     }
-    body.to_string().into()
+    let settings = upstream.settings();
+    let (endpoint, encoded) = match settings.api {
+        Api::OpenAi => (
+            Endpoint::ChatCompletions,
+            chat_completions::encode_request(&request, settings.unsupported)?,
+        ),
+        Api::Anthropic => (
+            Endpoint::Messages,
+            messages::encode_request(&request, settings.unsupported, DEFAULT_MAX_TOKENS)?,
+        ),
+    };
+    let EncodedRequest { body, dropped } = encoded;
+    if !dropped.is_empty() {
+        debug!(backend = route.to.name, ?dropped, "left out of the request");
+    }
+    Ok((endpoint, body.to_string().into()))
 }
 
 /// A guess at the number of tokens, from the length of all texts and schemas.

@@ -6,8 +6,8 @@ use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
 use deja_trace::query_without_credentials;
 use deja_wire::{
-    Api, BadRequest, BodyForm, Delivery, EventDecoder, EventRecorder, Fragment, Fresh, body_form,
-    unfold,
+    Api, BadRequest, BodyForm, Delivery, EventDecoder, EventRecorder, Fragment, Fresh, Unsupported,
+    body_form, unfold,
 };
 use hyper::{HeaderMap, StatusCode, http::request::Parts};
 use reqwest::{Client, Response, Url, redirect};
@@ -37,6 +37,8 @@ pub struct UpstreamSettings {
     pub answer_timeout: Duration,
     /// Whether `OpenAI`'s streams are asked for their token counts.
     pub stream_usage: bool,
+    /// What happens to parts of a translated request that the API has no form for.
+    pub unsupported: Unsupported,
     /// Where the client's own key goes, if `api_key` names none.
     pub client_key: ClientKey,
     /// Whether it is shown the client's key, where `client_key` allows it, when clients list models.
@@ -239,7 +241,7 @@ impl Upstream {
     fn url(&self, path: &str) -> Url {
         let base = self.settings.url.as_str().trim_end_matches('/');
         let path = match self.settings.api {
-            Api::OpenAi => path.strip_prefix("/v1").unwrap_or(path),
+            Api::OpenAi | Api::Responses => path.strip_prefix("/v1").unwrap_or(path),
             Api::Anthropic => path,
         };
         let url = format!("{base}{path}");
@@ -402,6 +404,7 @@ fn failed(backend: &str, idle_timeout: Duration, error: reqwest::Error) -> Fetch
 fn api_name(api: Api) -> &'static str {
     match api {
         Api::OpenAi => "openai",
+        Api::Responses => "responses",
         Api::Anthropic => "anthropic",
     }
 }
@@ -421,6 +424,7 @@ pub(super) mod testing {
             answer_timeout: Duration::from_secs(1),
             stream_usage: true,
             pass_through: true,
+            unsupported: Unsupported::Refuse,
             client_key: ClientKey::SameApi,
             list_models_with_client_key: false,
             forward_headers: Vec::new(),

@@ -1,14 +1,14 @@
 //! `OpenAI`'s chat completions.
 
-mod chat_request;
-mod conversation;
 mod decode_events;
+mod decode_request;
 mod encode_answer;
 mod encode_events;
+mod encode_request;
 mod tool_calls;
-mod tools;
 
-pub use chat_request::chat_request;
+pub use decode_request::decode_request;
+pub use encode_request::encode_request;
 
 pub(crate) use decode_events::EventDecoder;
 pub(crate) use encode_events::EventEncoder;

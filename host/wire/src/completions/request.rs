@@ -7,7 +7,8 @@ use crate::{
     BadRequest, ChatRequest, Prompt,
     field::Field,
     openai::parameters::{
-        IsNeutral, choices, model, refuse_unsupported, sampling, stop_strings, token_limit,
+        IsNeutral, choices, model, refuse_unsupported, refuse_unusable_stops, sampling,
+        stop_strings, token_limit,
     },
 };
 
@@ -15,7 +16,7 @@ use crate::{
 const DEFAULT_MAX_TOKENS: u32 = 16;
 
 /// Fields that change the answer, each with the values under which it does not.
-const UNSUPPORTED: [(&str, IsNeutral); 1] = [("suffix", |suffix| suffix.value == "")];
+const UNSUPPORTED: [(&str, IsNeutral); 1] = [("suffix", |suffix| suffix == "")];
 
 /// Reads which text the model is to continue, and refuses what it could not honour.
 ///
@@ -31,6 +32,8 @@ pub fn completion_request(body: &Value) -> Result<ChatRequest, BadRequest> {
     // Who wants the prompt back may want nothing else: its probabilities.
     let least = u32::from(!echo);
     let logprobs = body.get("logprobs");
+    let stop = stop_strings(&body)?;
+    refuse_unusable_stops(&stop, "stop")?;
     Ok(ChatRequest {
         model: model(&body)?,
         sampling: sampling(&body)?,
@@ -40,7 +43,7 @@ pub fn completion_request(body: &Value) -> Result<ChatRequest, BadRequest> {
             .transpose()?,
         echo,
         max_tokens: token_limit(&body, "max_tokens", least)?.or(Some(DEFAULT_MAX_TOKENS)),
-        stop: stop_strings(&body)?,
+        stop,
         ..ChatRequest::new(Prompt::Text(text(&body)?))
     })
 }

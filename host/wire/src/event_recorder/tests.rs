@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     Api, Delta, EventDecoder, FinishReason, Fresh, Recorder, Usage,
-    translate::testing::{any_payload, assert_well_formed, chunks, heard, sayings},
+    testing::{any_payload, assert_well_formed, chunks, heard, sayings},
 };
 
 /// The payloads that a client of this endpoint gets for these payloads of an upstream.
@@ -507,7 +507,11 @@ proptest! {
     #[test]
     fn events_and_frames_make_the_same_answer(
         events in events(),
-        endpoint in prop::sample::select(vec![Endpoint::ChatCompletions, Endpoint::Messages]),
+        endpoint in prop::sample::select(vec![
+            Endpoint::ChatCompletions,
+            Endpoint::Messages,
+            Endpoint::Responses,
+        ]),
     ) {
         let mut by_events = EventRecorder::new(endpoint, "m");
         let mut by_frames = Recorder::new(endpoint);

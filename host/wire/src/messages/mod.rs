@@ -2,14 +2,18 @@
 
 mod blocks;
 mod decode_events;
+mod decode_request;
 mod encode_answer;
 mod encode_events;
+mod encode_request;
 mod error;
 mod fold;
 mod request;
 mod spots;
 mod unfold;
 
+pub use decode_request::decode_request;
+pub use encode_request::encode_request;
 pub use error::{error, error_frame};
 pub use request::{delivery, texts};
 

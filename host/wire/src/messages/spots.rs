@@ -67,6 +67,7 @@ mod tests {
         let letters = spots.iter().map(|spot| match spot {
             Spot::Reply(_) => 'm',
             Spot::Created(_) => 'c',
+            Spot::Item(_) => 'i',
             Spot::Tool(_) => 't',
             Spot::ToolReference(_) => 'r',
         });

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, ops::Bound};
 
+use serde_json::Value;
+
 use crate::{BadRequest, Sampling, field::Field};
 
 /// The most stop strings that the API takes.
@@ -11,15 +13,12 @@ const MOST_STOP_STRINGS: usize = 4;
 const MOST_CHOICES: u32 = 128;
 
 /// Whether a field's value leaves the answer as it would be without it.
-pub(crate) type IsNeutral = fn(&Field<'_>) -> bool;
+pub(crate) type IsNeutral = fn(&Value) -> bool;
 
 /// Whether it is an empty list or object.
-pub(crate) fn is_empty(field: &Field<'_>) -> bool {
-    let list = field.value.as_array().is_some_and(Vec::is_empty);
-    list || field
-        .value
-        .as_object()
-        .is_some_and(serde_json::Map::is_empty)
+pub(crate) fn is_empty(value: &Value) -> bool {
+    let list = value.as_array().is_some_and(Vec::is_empty);
+    list || value.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
 /// Refuses the first of these fields that would change the answer.
@@ -30,7 +29,7 @@ pub(crate) fn refuse_unsupported(
     let mut present = unsupported
         .iter()
         .filter_map(|(name, is_neutral)| Some((body.get(name)?, is_neutral)));
-    match present.find(|(field, is_neutral)| !is_neutral(field)) {
+    match present.find(|(field, is_neutral)| !is_neutral(field.value)) {
         Some((field, _)) => Err(field.unsupported()),
         None => Ok(()),
     }
@@ -131,20 +130,22 @@ pub(crate) fn stop_strings(body: &Field<'_>) -> Result<Vec<String>, BadRequest> 
         Some(list) => list.iter().map(|item| item.as_str()).collect(),
         None => stop.value.as_str().map(|one| vec![one]),
     };
-    let usable = strings.filter(|strings| {
-        strings.len() <= MOST_STOP_STRINGS && !strings.iter().any(|string| string.is_empty())
-    });
-    let strings = usable.ok_or_else(|| {
-        stop.wrong(&format!(
-            "must be a string or a list of up to {MOST_STOP_STRINGS} strings, none of them empty"
-        ))
-    })?;
+    let strings = strings.ok_or_else(|| stop.wrong("must be a string or a list of strings"))?;
     Ok(strings.into_iter().map(str::to_owned).collect())
+}
+
+/// Refuses stop strings, under this name, that the engine does not take.
+pub(crate) fn refuse_unusable_stops(stops: &[String], name: &str) -> Result<(), BadRequest> {
+    if stops.len() <= MOST_STOP_STRINGS && stops.iter().all(|stop| !stop.is_empty()) {
+        return Ok(());
+    }
+    let problem = format!("must hold up to {MOST_STOP_STRINGS} strings, none of them empty");
+    Err(BadRequest::field(name, &problem))
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
@@ -210,7 +211,10 @@ mod tests {
 
     #[test]
     fn a_stop_is_one_string_or_a_few() {
-        let stop = |stop: Value| stop_strings(&Field::body(&json!({ "stop": stop })));
+        let stop = |stop: Value| {
+            let stops = stop_strings(&Field::body(&json!({ "stop": stop })))?;
+            refuse_unusable_stops(&stops, "stop").map(|()| stops)
+        };
         assert_eq!(stop(json!(null)), Ok(Vec::new()));
         assert_eq!(stop(json!("END")), Ok(vec!["END".to_owned()]));
         assert_eq!(stop(json!(["a", "b"])).map(|stops| stops.len()), Ok(2));

@@ -73,6 +73,7 @@ mod tests {
         let told = spots.into_iter().map(|spot| match spot {
             Spot::Reply(raw) => ("reply", raw.get().to_owned()),
             Spot::Created(raw) => ("created", raw.get().to_owned()),
+            Spot::Item(raw) => ("item", raw.get().to_owned()),
             Spot::Tool(raw) => ("tool", raw.get().to_owned()),
             Spot::ToolReference(raw) => ("reference", raw.get().to_owned()),
         });

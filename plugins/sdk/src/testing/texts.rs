@@ -16,7 +16,11 @@ pub(super) fn of(endpoint: Endpoint, body: &Value) -> Vec<Text> {
         }
         Endpoint::Completions => texts.strings(body.get("prompt"), "/prompt"),
         Endpoint::Embeddings => texts.strings(body.get("input"), "/input"),
-        Endpoint::Responses | Endpoint::Other => {}
+        Endpoint::Responses => {
+            texts.parts(body.get("instructions"), "/instructions", Role::System);
+            texts.items(body.get("input"));
+        }
+        Endpoint::Other => {}
     }
     texts.0
 }
@@ -57,6 +61,24 @@ impl Texts {
             };
             let place = join(&join(pointer, index), field);
             self.blocks(block.get(field), &place, role);
+        }
+    }
+
+    /// The input of the Responses API: one string, or a list of items.
+    fn items(&mut self, input: Option<&Value>) {
+        self.string(input, "/input", Role::User);
+        for (index, item) in items(input) {
+            let (field, role) = match item.get("type").and_then(Value::as_str) {
+                Some("message") | None => ("content", item.get("role").and_then(Value::as_str)),
+                Some("function_call_output" | "custom_tool_call_output") => {
+                    ("output", Some("tool"))
+                }
+                Some(_) => continue,
+            };
+            if let Some(role) = role.and_then(named) {
+                let place = join(&join("/input", index), field);
+                self.parts(item.get(field), &place, role);
+            }
         }
     }
 
@@ -122,6 +144,23 @@ mod tests {
         }
         let roles: Vec<_> = texts.iter().map(|text| text.role).collect();
         assert_eq!(roles, [Role::System, Role::System, Role::Tool, Role::User]);
+    }
+
+    #[test]
+    fn items_of_a_response_say_texts() {
+        let hi = json!([{"type": "input_text", "text": "hi"}]);
+        let body = json!({"instructions": "rules", "input": [
+            {"role": "user", "content": hi},
+            {"type": "function_call_output", "output": "found"},
+            {"type": "reasoning", "content": "unread"},
+        ]});
+        let texts = of(Endpoint::Responses, &body);
+        for text in &texts {
+            assert_eq!(body.pointer(&text.pointer), Some(&json!(text.content)));
+        }
+        let roles: Vec<_> = texts.iter().map(|text| text.role).collect();
+        assert_eq!(roles, [Role::System, Role::User, Role::Tool]);
+        assert_eq!(of(Endpoint::Responses, &json!({"input": "hi"})).len(), 1);
     }
 
     #[test]

@@ -1,86 +1,43 @@
-//! The tools that a request offers.
+//! The tools that the built-in model may call.
 
 use serde_json::json;
 
 use crate::{
-    BadRequest, Tool, ToolChoice,
-    field::Field,
-    openai::parameters::{IsNeutral, is_empty, refuse_unsupported},
+    BadRequest, Request, Tool, ToolChoice, ToolKind, ToolSpec, encode_request::unsupported_tool,
 };
 
-/// The older way to offer tools.
-const OLDER: [(&str, IsNeutral); 2] = [
-    ("functions", is_empty),
-    ("function_call", |choice| choice.value == "none"),
-];
-
 /// What the model may call.
-pub(crate) fn tools(body: &Field<'_>) -> Result<Vec<Tool>, BadRequest> {
-    refuse_unsupported(body, &OLDER)?;
-    match body.get("tools") {
-        Some(tools) => tools.items()?.iter().map(tool).collect(),
-        None => Ok(Vec::new()),
-    }
+pub(super) fn tools(request: &Request) -> Result<Vec<Tool>, BadRequest> {
+    request.tools.iter().map(tool).collect()
 }
 
-fn tool(tool: &Field<'_>) -> Result<Tool, BadRequest> {
-    if tool.text("type")? != "function" {
-        return Err(tool.unknown_type());
-    }
-    let function = tool.need("function")?;
-    let description = function.get("description");
-    let description = description.map(|text| text.string()).transpose()?;
-    let parameters = match function.get("parameters") {
-        Some(schema) => schema.object()?.clone().into(),
-        None => json!({"type": "object", "properties": {}}),
-    };
-    Ok(Tool {
-        name: name(&function)?,
-        description: description.map(str::to_owned),
+fn tool(spec: &ToolSpec) -> Result<Tool, BadRequest> {
+    let ToolKind::Function {
+        name,
+        description,
         parameters,
-        strict: function
-            .get("strict")
-            .map_or(Ok(false), |strict| strict.boolean())?,
+        strict,
+    } = &spec.kind
+    else {
+        return Err(unsupported_tool(spec));
+    };
+    let without_parameters = || json!({"type": "object", "properties": {}});
+    Ok(Tool {
+        name: name.clone(),
+        description: description.clone(),
+        parameters: parameters.clone().unwrap_or_else(without_parameters),
+        strict: strict.unwrap_or_default(),
     })
 }
 
-fn name(function: &Field<'_>) -> Result<String, BadRequest> {
-    match function.text("name")? {
-        "" => Err(function.need("name")?.wrong("must not be empty")),
-        name => Ok(name.to_owned()),
-    }
-}
-
 /// Whether the model is to call one of these tools.
-pub(crate) fn tool_choice(body: &Field<'_>, tools: &[Tool]) -> Result<ToolChoice, BadRequest> {
-    let Some(choice) = body.get("tool_choice") else {
-        return Ok(ToolChoice::Auto);
-    };
-    match choice.value.as_str() {
-        Some("auto") => Ok(ToolChoice::Auto),
-        Some("none") => Ok(ToolChoice::None),
-        Some("required") if tools.is_empty() => {
-            Err(choice.wrong("wants a tool, but there is none"))
-        }
-        Some("required") => Ok(ToolChoice::Required),
-        Some(_) => Err(choice.wrong("must be `auto`, `none`, `required` or a function")),
-        None if choice.text("type")? == "function" => {
-            let function = choice.need("function")?;
-            let name = name(&function)?;
-            let is_there = tools.iter().any(|tool| tool.name == name);
-            let missing = || {
-                function
-                    .need("name")
-                    .map(|name| name.wrong("is no tool's name"))
-            };
-            if is_there {
-                Ok(ToolChoice::Function(name))
-            } else {
-                Err(missing()?)
-            }
-        }
-        None => Err(choice.unknown_type()),
+pub(super) fn tool_choice(request: &Request) -> Result<ToolChoice, BadRequest> {
+    let choice = request.choice_among(ToolKind::is_function)?;
+    if choice == Some(&ToolChoice::Required) && request.tools.is_empty() {
+        let problem = "wants a tool, but there is none";
+        return Err(BadRequest::field(request.places.tool_choice, problem));
     }
+    Ok(choice.cloned().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -88,12 +45,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::chat_completions::decode_request;
 
     fn read(body: &Value) -> Result<(Vec<Tool>, ToolChoice), BadRequest> {
-        let body = Field::body(body);
-        let tools = tools(&body)?;
-        let choice = tool_choice(&body, &tools)?;
-        Ok((tools, choice))
+        let mut body = body.clone();
+        body["messages"] = json!([]);
+        let request = decode_request(&body)?;
+        Ok((tools(&request)?, tool_choice(&request)?))
     }
 
     fn with_tool(function: &Value, choice: &Value) -> Value {
@@ -123,7 +81,7 @@ mod tests {
     #[test]
     fn a_choice_without_tools_is_none() {
         for choice in [json!(null), json!("auto")] {
-            let read = read(&json!({"tools": [], "tool_choice": choice, "functions": []}));
+            let read = read(&json!({"tools": [], "tool_choice": choice}));
             assert_eq!(read, Ok((Vec::new(), ToolChoice::Auto)));
         }
     }
@@ -133,7 +91,11 @@ mod tests {
         let ls = || json!({"name": "ls"});
         for (body, field) in [
             (json!({"tools": {}}), "tools"),
-            (json!({"tools": [{"type": "custom"}]}), "tools[0].type"),
+            (
+                json!({"tools": [{"type": "custom", "custom": {"name": "f"}}]}),
+                "tools[0].type",
+            ),
+            (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
             (
                 json!({"tools": [{"type": "function"}]}),
                 "tools[0].function",
@@ -167,7 +129,6 @@ mod tests {
                 "tool_choice.function.name",
             ),
             (json!({"tool_choice": "required"}), "tool_choice"),
-            (json!({"functions": [{"name": "ls"}]}), "functions"),
         ] {
             let error = read(&body).expect_err("the request is refused");
             assert_eq!(error.field.as_deref(), Some(field), "{body}");

@@ -1,5 +1,9 @@
 //! What the built-in model is asked, free of any wire format.
 
+mod conversation;
+mod from_request;
+mod tools;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -1,11 +1,11 @@
-//! What the property tests of this module draw from.
+//! What the property tests of the wire formats draw from.
 
 use std::collections::BTreeMap;
 
 use proptest::{prelude::*, sample::select};
 use serde_json::{Map, Value, json};
 
-/// Names that the translators look at, so that a drawn document leads deep into them.
+/// Names that the decoders look at, so that a drawn document leads deep into them.
 const NAMES: [&str; 40] = [
     "messages",
     "role",

@@ -1,0 +1,27 @@
+//! `OpenAI`'s Responses API.
+
+mod claims;
+mod decode_events;
+mod encode_events;
+mod error;
+mod fold;
+mod items;
+mod request;
+mod said;
+mod spots;
+mod unfold;
+mod whole;
+
+pub use error::error_frame;
+pub use request::{delivery, texts};
+
+pub(crate) use decode_events::EventDecoder;
+pub(crate) use encode_events::EventEncoder;
+pub(crate) use fold::Fold;
+pub(crate) use request::is_request;
+pub(crate) use spots::spots;
+pub(crate) use unfold::unfold;
+pub(crate) use whole::check;
+
+/// The beginning of the ids of responses that Deja encoded, and no upstream.
+pub(crate) const OWN_ID: &str = "resp_deja";
