@@ -106,6 +106,9 @@ pub enum BypassReason {
     /// A keyer says that the answer is not to be cached.
     #[error("{0}")]
     Asked(String),
+    /// The answer depends on what the upstream keeps, as this field of the request says.
+    #[error("the answer depends on what the upstream keeps: see `{0}`")]
+    Stateful(&'static str),
     /// A keyer failed.
     #[error(transparent)]
     KeyerFailed(#[from] PolicyError),
@@ -123,6 +126,18 @@ pub struct Consultation {
     pub edits: Vec<(String, Edit)>,
     /// The headers that a keyer read, each with the value that it saw.
     pub headers_read: Vec<HeaderRead>,
+}
+
+impl Consultation {
+    /// Returns that of a request that no keyer is asked about.
+    #[must_use]
+    pub fn bypassed(reason: BypassReason) -> Self {
+        Self {
+            keyed: Keyed::Bypass(reason),
+            edits: Vec::new(),
+            headers_read: Vec::new(),
+        }
+    }
 }
 
 /// Keyers in a row: each sees the body as the one before it left it.

@@ -120,6 +120,11 @@ impl ParsedBody {
         }
     }
 
+    /// Puts other values in the place of these.
+    pub(crate) fn replace(&mut self, value: Value) {
+        self.value = Arc::new(value);
+    }
+
     /// Whether work on it would hold up others, on a thread that serves.
     pub(crate) fn is_large(&self) -> bool {
         self.share.is_some()

@@ -115,9 +115,20 @@ pub(crate) enum Error {
     /// The caller wants a held answer or none, and none is held.
     #[error("no answer is held, and the request allows no other")]
     NotCached,
+    /// The client would rather speak over a WebSocket.
+    #[error("there are no WebSockets here: send the request over HTTP")]
+    UpgradeRefused,
     /// Only who is trusted may do this.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// A request continues a response, or asks for one, that its client does not have here.
+    #[error("there is no response `{id}`: it was never given to this caller, or is kept no longer")]
+    UnknownResponse {
+        /// The response's id.
+        id: String,
+        /// The request's field that names it, if one does.
+        field: Option<&'static str>,
+    },
     /// There is no such entry.
     #[error("no entry is held under this key")]
     UnknownKey,
@@ -154,11 +165,13 @@ impl Error {
             Self::NotFound { .. }
             | Self::NotPassedOn { .. }
             | Self::UnknownModel(_)
+            | Self::UnknownResponse { .. }
             | Self::UnknownKey => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Busy { .. } | Self::NoMemory { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::ShareTaken { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NotCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::UpgradeRefused => StatusCode::UPGRADE_REQUIRED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Fetch(error) => error.status(),
             Self::Abandoned => StatusCode::INTERNAL_SERVER_ERROR,
@@ -220,6 +233,7 @@ impl Error {
         match self {
             Self::BadRequest(error) => error.field.as_deref(),
             Self::UnknownModel(_) => Some("model"),
+            Self::UnknownResponse { field, .. } => *field,
             Self::Fetch(error) => error.field(),
             _ => None,
         }
@@ -240,10 +254,12 @@ impl Error {
                 Some("too_many_requests")
             }
             Self::NotCached => Some("not_cached"),
+            Self::UnknownResponse { .. } => Some("response_not_found"),
             Self::UnknownKey => Some("unknown_key"),
             Self::Fetch(error) => error.code(),
             Self::UnreadableBody(_)
             | Self::MethodNotAllowed { .. }
+            | Self::UpgradeRefused
             | Self::Forbidden(_)
             | Self::Abandoned => None,
         }

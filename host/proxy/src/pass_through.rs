@@ -94,7 +94,10 @@ fn candidates(rules: &Rules, api: Api, head: &Parts) -> Result<Vec<Arc<Routed>>,
         .backends
         .iter()
         .filter(|routed| match &routed.backend {
-            Backend::Upstream(upstream) => upstream.settings().api == api,
+            Backend::Upstream(upstream) => {
+                let is_anthropic = |api| api == Api::Anthropic;
+                is_anthropic(upstream.settings().api) == is_anthropic(api)
+            }
             Backend::Engine(_) => false,
         });
     let (open, closed): (Vec<_>, Vec<_>) =

@@ -16,6 +16,7 @@ use crate::{
     pass_through::pass_through,
     pipeline::Proxy,
     reply::{self, Reply},
+    responses,
 };
 
 /// What a path leads to.
@@ -24,6 +25,8 @@ enum Place {
     Models,
     /// One model, by its name.
     Model(String),
+    /// A response, by its id, or a part of it.
+    Response(String, responses::Part),
     Health,
     Metrics,
     Root,
@@ -49,10 +52,26 @@ impl Place {
         if let Some(name) = bare.strip_prefix("/models/") {
             return Self::Model(percent_decode_str(name).decode_utf8_lossy().into_owned());
         }
+        if let Some(place) = bare.strip_prefix("/responses/").and_then(Self::response) {
+            return place;
+        }
         if path == "/admin" || path.starts_with("/admin/") {
             return Self::Admin;
         }
         Self::Nowhere
+    }
+
+    /// Finds what stands below `/responses/`.
+    fn response(below: &str) -> Option<Self> {
+        match below.split_once('/') {
+            None if !below.is_empty() => {
+                Some(Self::Response(below.to_owned(), responses::Part::Whole))
+            }
+            Some((id, "input_items")) => {
+                Some(Self::Response(id.to_owned(), responses::Part::InputItems))
+            }
+            _ => None,
+        }
     }
 
     /// The API in whose shape errors are told: the endpoint's, or that which the caller shows.
@@ -66,6 +85,11 @@ impl Place {
         }
     }
 
+    fn takes(&self, method: &Method) -> bool {
+        let mut methods = self.methods().split(", ");
+        methods.any(|taken| taken == method.as_str())
+    }
+
     /// The methods that it takes.
     fn methods(&self) -> &'static str {
         match self {
@@ -73,6 +97,8 @@ impl Place {
             Self::Root | Self::Models | Self::Model(_) | Self::Health | Self::Metrics => {
                 "GET, HEAD"
             }
+            Self::Response(_, responses::Part::Whole) => "GET, DELETE",
+            Self::Response(_, responses::Part::InputItems) => "GET",
             Self::Admin => "GET, POST, DELETE",
             Self::Nowhere => "",
         }
@@ -126,6 +152,13 @@ fn permit(proxy: &Proxy, headers: &HeaderMap, ends: Ends) -> Result<(), Error> {
 }
 
 async fn served(proxy: &Arc<Proxy>, place: &Place, request: Request<Incoming>) -> Reply {
+    let responds = matches!(
+        place,
+        Place::Endpoint(Endpoint::Responses) | Place::Response(..)
+    );
+    if responds && responses::wants_web_socket(request.headers()) {
+        return reply::error(&Error::UpgradeRefused, Api::Responses);
+    }
     // What a call for an answer came to is logged with its outcome.
     if let (Place::Endpoint(endpoint), &Method::POST) = (place, request.method()) {
         let answered = proxy.answer(*endpoint, request).await;
@@ -135,6 +168,9 @@ async fn served(proxy: &Arc<Proxy>, place: &Place, request: Request<Incoming>) -
     let api = place.api(&path, request.headers());
     let answered = match place {
         Place::Nowhere => pass_through(proxy, api, request).await,
+        Place::Response(id, part) if place.takes(&method) => {
+            responses::answer(proxy, request, id, part).await
+        }
         _ => look_up(proxy, place, &request).await,
     };
     answered.unwrap_or_else(|error| {

@@ -29,6 +29,7 @@ static BACKENDS: LazyLock<Backends> = LazyLock::new(|| {
         connect_timeout: Duration::from_secs(1),
         idle_timeout: Duration::from_secs(1),
         answer_timeout: Duration::from_secs(1),
+        responses: None,
         stream_usage: false,
         pass_through: true,
         unsupported: Unsupported::Refuse,

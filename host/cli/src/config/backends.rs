@@ -201,6 +201,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
     let connect_timeout = section.get("connect_timeout", Duration::from_secs(10));
     let idle_timeout = section.get("idle_timeout", Duration::from_mins(5));
     let answer_timeout = section.get("answer_timeout", Duration::from_hours(1));
+    let responses = section.optional("responses");
     let stream_usage = section.get("stream_usage", true);
     let unsupported = section.get("unsupported", Unsupported::Refuse);
     let client_key = section.get("client_key", ClientKey::SameApi);
@@ -218,6 +219,7 @@ fn upstream(section: &mut Section<'_>, name: Option<String>) -> Option<UpstreamS
         connect_timeout,
         idle_timeout,
         answer_timeout,
+        responses,
         stream_usage,
         unsupported,
         client_key,

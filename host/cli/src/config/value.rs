@@ -199,11 +199,12 @@ impl Setting for Hosts {
 }
 
 impl Setting for Api {
-    const EXPECTED: &'static str = "\"openai\" or \"anthropic\"";
+    const EXPECTED: &'static str = "\"openai\", \"responses\" or \"anthropic\"";
 
     fn read(value: &DeValue<'_>) -> Option<Self> {
         match value.as_str()? {
             "openai" => Some(Self::OpenAi),
+            "responses" => Some(Self::Responses),
             "anthropic" => Some(Self::Anthropic),
             _ => None,
         }

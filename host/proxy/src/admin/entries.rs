@@ -72,7 +72,7 @@ pub(super) fn purge_one(proxy: &Proxy, key: &str) -> Result<Value, Error> {
 }
 
 /// A parameter of a query.
-pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
+pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     form_urlencoded::parse(query.as_bytes())
         .find(|(found, _)| found == name)
         .map(|(_, value)| value.into_owned())

@@ -8,6 +8,8 @@
 mod entries;
 mod explain;
 
+pub(crate) use entries::parameter;
+
 use std::sync::Arc;
 
 use deja_wire::Api;

@@ -55,7 +55,7 @@ enum Recording {
     Verbatim(Recorder),
     /// Events are encoded for the client; where an upstream's frames are decoded to them first, by
     /// this decoder.
-    Encoded(EventRecorder, Option<EventDecoder>),
+    Encoded(Box<EventRecorder>, Option<EventDecoder>),
 }
 
 impl Recording {
@@ -75,7 +75,8 @@ impl Frames {
         model: &str,
         limits: AnswerLimits,
     ) -> Self {
-        let recording = Recording::Encoded(EventRecorder::new(endpoint, model), None);
+        let recorder = Box::new(EventRecorder::new(endpoint, model));
+        let recording = Recording::Encoded(recorder, None);
         Self::new(Source::Engine(generation), recording, limits)
     }
 
@@ -89,7 +90,7 @@ impl Frames {
     ) -> Self {
         let recording = match decoder {
             None => Recording::Verbatim(Recorder::new(endpoint)),
-            decoder => Recording::Encoded(EventRecorder::new(endpoint, ""), decoder),
+            decoder => Recording::Encoded(Box::new(EventRecorder::new(endpoint, "")), decoder),
         };
         let reader = FrameReader::new(limits.bytes);
         Self::new(Source::Upstream { bytes, reader }, recording, limits)
@@ -163,19 +164,16 @@ impl Frames {
         };
         let mut frames = Vec::new();
         let count = bytes.as_ref().map_or(0, Bytes::len);
-        match bytes {
-            Some(bytes) => {
-                reader.push(bytes);
-                let too_large = |_| FetchError::TooLarge { limit };
-                while let Some(frame) = reader.next_frame().map_err(too_large)? {
-                    frames.push(frame);
-                }
+        if let Some(bytes) = bytes {
+            reader.push(bytes);
+            let too_large = |_| FetchError::TooLarge { limit };
+            while let Some(frame) = reader.next_frame().map_err(too_large)? {
+                frames.push(frame);
             }
-            None => {
-                self.ended = true;
-                let reader = std::mem::replace(reader, FrameReader::new(limit));
-                frames.extend(reader.finish().map(|rest| ended(&rest)));
-            }
+        } else {
+            self.ended = true;
+            let reader = std::mem::replace(reader, FrameReader::new(limit));
+            frames.extend(reader.finish().map(|rest| ended(&rest)));
         }
         self.count(count)?;
         frames.into_iter().try_for_each(|frame| self.take_in(frame))

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_wire::{
     Api, BadRequest, ChatRequest, EmbeddingRequest, EncodedRequest, Request, chat_completions,
-    completions, embeddings, messages,
+    completions, embeddings, messages, responses,
 };
 use serde_json::{Value, json};
 use tracing::debug;
@@ -57,15 +57,17 @@ impl Order {
     /// Reads what the backend is asked, and refuses what it could not honour.
     pub(crate) fn new(route: &Route, call: &Call, asked: &Asked) -> Result<Self, Error> {
         match &route.to.backend {
-            Backend::Engine(_) => for_engine(route, call.endpoint, &asked.body),
+            Backend::Engine(_) => for_engine(call.endpoint, &asked.body),
             Backend::Upstream(upstream) => for_upstream(upstream, route, call, asked),
         }
     }
 }
 
-fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
+fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
     let request = match endpoint {
-        Endpoint::ChatCompletions | Endpoint::Messages => chat_request(endpoint.api(), body)?,
+        Endpoint::ChatCompletions | Endpoint::Messages | Endpoint::Responses => {
+            chat_request(endpoint.api(), body)?
+        }
         Endpoint::Completions => completions::completion_request(body)?,
         Endpoint::CountTokens => return Ok(Order::Count(chat_request(endpoint.api(), body)?)),
         Endpoint::Embeddings => {
@@ -74,7 +76,6 @@ fn for_engine(route: &Route, endpoint: Endpoint, body: &Value) -> Result<Order, 
                 encoding: embeddings::encoding(body)?,
             }));
         }
-        Endpoint::Responses => return Err(unsupported(route, endpoint)),
     };
     Ok(Order::Generate(Generate { endpoint, request }))
 }
@@ -87,6 +88,7 @@ fn chat_request(api: Api, body: &Value) -> Result<ChatRequest, BadRequest> {
 fn decoded(api: Api, body: &Value) -> Result<Request, BadRequest> {
     match api {
         Api::OpenAi => chat_completions::decode_request(body),
+        Api::Responses => responses::decode_request(body),
         Api::Anthropic => messages::decode_request(body),
     }
 }
@@ -97,54 +99,74 @@ fn for_upstream(
     call: &Call,
     asked: &Asked,
 ) -> Result<Order, Error> {
-    let translation = Some(call.api()).filter(|api| *api != upstream.settings().api);
-    let (endpoint, body) = match (call.endpoint, translation) {
-        (endpoint, None) => (endpoint, upstream.own_body(asked, &route.model)?),
-        (Endpoint::Messages | Endpoint::ChatCompletions, Some(client)) => {
-            let request = decoded(client, &asked.body)?;
-            translated(request, upstream, route)?
-        }
-        // The other API has no such call.
-        (Endpoint::CountTokens, Some(_)) => return Ok(Order::Known(estimate(&asked.body))),
-        (
-            endpoint @ (Endpoint::Completions | Endpoint::Embeddings | Endpoint::Responses),
-            Some(_),
-        ) => return Err(unsupported(route, endpoint)),
-    };
-    Ok(Order::Forward(Forward {
-        endpoint,
-        query: upstream
-            .query(call.query.as_deref())
-            .filter(|_| translation.is_none()),
-        headers: headers::to_upstream(
-            upstream.settings(),
-            &call.headers.map,
-            translation.is_some(),
-        ),
-        body,
-        answered: call.endpoint,
-        translation,
-    }))
+    let spoken = upstream.spoken(call.endpoint);
+    if call.endpoint == Endpoint::CountTokens && spoken != call.api() {
+        // No other API has such a call.
+        return Ok(Order::Known(estimate(&asked.body)));
+    }
+    let mut forward = forward(upstream, route, call, asked, spoken)?;
+    let own = upstream.settings().api;
+    if spoken != own && upstream.has_responses().is_none() {
+        // Without the endpoint it is asked in its own API. What that has no form for is not.
+        forward.fallback = self::forward(upstream, route, call, asked, own)
+            .ok()
+            .map(Box::new);
+    }
+    Ok(Order::Forward(forward))
 }
 
-/// The request in the terms of the upstream's API, for the model that the upstream knows.
+/// Returns the request to an upstream that is asked in this API.
+fn forward(
+    upstream: &Upstream,
+    route: &Route,
+    call: &Call,
+    asked: &Asked,
+    spoken: Api,
+) -> Result<Forward, Error> {
+    let is_translated = spoken != call.api();
+    let (endpoint, body) = match call.endpoint {
+        endpoint if !is_translated => (endpoint, upstream.own_body(endpoint, asked, &route.model)?),
+        Endpoint::Messages | Endpoint::ChatCompletions | Endpoint::Responses => {
+            let request = decoded(call.api(), &asked.body)?;
+            translated(request, spoken, upstream, route)?
+        }
+        endpoint => return Err(unsupported(route, endpoint)),
+    };
+    let query = upstream.query(call.query.as_deref());
+    Ok(Forward {
+        endpoint,
+        query: query.filter(|_| !is_translated),
+        headers: headers::to_upstream(upstream.settings(), &call.headers.map, is_translated),
+        body,
+        answered: call.endpoint,
+        decoded: is_translated.then_some(spoken),
+        fallback: None,
+    })
+}
+
+/// Returns the request in the terms of an API, for the model that the upstream knows.
 fn translated(
     mut request: Request,
+    spoken: Api,
     upstream: &Upstream,
     route: &Route,
 ) -> Result<(Endpoint, Bytes), BadRequest> {
     if !route.model.is_empty() {
         request.model = Some(route.model.clone());
     }
-    let settings = upstream.settings();
-    let (endpoint, encoded) = match settings.api {
+    let unsupported = upstream.settings().unsupported;
+    let (endpoint, encoded) = match spoken {
         Api::OpenAi => (
             Endpoint::ChatCompletions,
-            chat_completions::encode_request(&request, settings.unsupported)?,
+            chat_completions::encode_request(&request, unsupported)?,
+        ),
+        Api::Responses => (
+            Endpoint::Responses,
+            responses::encode_request(&request, unsupported)?,
         ),
         Api::Anthropic => (
             Endpoint::Messages,
-            messages::encode_request(&request, settings.unsupported, DEFAULT_MAX_TOKENS)?,
+            messages::encode_request(&request, unsupported, DEFAULT_MAX_TOKENS)?,
         ),
     };
     let EncodedRequest { body, dropped } = encoded;

@@ -1,6 +1,11 @@
 //! A server that speaks one of the APIs.
 
-use std::{error::Error as _, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    error::Error as _,
+    fmt::Write as _,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
@@ -12,6 +17,7 @@ use deja_wire::{
 use hyper::{HeaderMap, StatusCode, http::request::Parts};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
+use tracing::debug;
 
 use super::{AnswerLimits, Content, FetchError, Refusal, Source, frames::Frames, headers, splice};
 use crate::{
@@ -35,6 +41,8 @@ pub struct UpstreamSettings {
     pub idle_timeout: Duration,
     /// How long it may take for a whole answer.
     pub answer_timeout: Duration,
+    /// Whether a server of `OpenAI`'s API has the Responses API too; found out if not set.
+    pub responses: Option<bool>,
     /// Whether `OpenAI`'s streams are asked for their token counts.
     pub stream_usage: bool,
     /// What happens to parts of a translated request that the API has no form for.
@@ -74,6 +82,8 @@ pub struct UpstreamError {
 pub struct Upstream {
     settings: UpstreamSettings,
     client: Client,
+    /// Whether it has the Responses API, once that was found out.
+    responses: OnceLock<bool>,
 }
 
 /// A request to an upstream.
@@ -86,8 +96,10 @@ pub(crate) struct Forward {
     pub(super) body: Bytes,
     /// What the client called for.
     pub(super) answered: Endpoint,
-    /// The client's API, if it is another.
-    pub(super) translation: Option<Api>,
+    /// The API in which the upstream answers, if the client speaks another.
+    pub(super) decoded: Option<Api>,
+    /// What the upstream is asked if it does not have the endpoint.
+    pub(super) fallback: Option<Box<Forward>>,
 }
 
 impl UpstreamSettings {
@@ -110,7 +122,11 @@ impl Upstream {
             .tcp_nodelay(true)
             .build();
         match client {
-            Ok(client) => Ok(Self { settings, client }),
+            Ok(client) => Ok(Self {
+                settings,
+                client,
+                responses: OnceLock::new(),
+            }),
             Err(source) => Err(UpstreamError {
                 backend: settings.name,
                 source,
@@ -120,6 +136,23 @@ impl Upstream {
 
     pub(crate) fn settings(&self) -> &UpstreamSettings {
         &self.settings
+    }
+
+    /// Returns whether it has the Responses API, if that is known.
+    pub(super) fn has_responses(&self) -> Option<bool> {
+        match self.settings.api {
+            Api::Responses => Some(true),
+            Api::Anthropic => Some(false),
+            Api::OpenAi => self.settings.responses.or(self.responses.get().copied()),
+        }
+    }
+
+    /// Returns the API in which it is asked for what this endpoint is called for.
+    pub(super) fn spoken(&self, endpoint: Endpoint) -> Api {
+        match endpoint {
+            Endpoint::Responses if self.has_responses() != Some(false) => Api::Responses,
+            _ => self.settings.api,
+        }
     }
 
     pub(super) fn identity(&self) -> String {
@@ -135,7 +168,12 @@ impl Upstream {
     }
 
     /// The client's body as it came, but for the model's name and the wish for token counts.
-    pub(super) fn own_body(&self, asked: &Asked, model: &str) -> Result<Bytes, Error> {
+    pub(super) fn own_body(
+        &self,
+        endpoint: Endpoint,
+        asked: &Asked,
+        model: &str,
+    ) -> Result<Bytes, Error> {
         let broken = |error: serde_json::Error| {
             Error::BadRequest(BadRequest {
                 message: format!("the body cannot be passed on: {error}"),
@@ -149,7 +187,8 @@ impl Upstream {
             splice::with_model(&asked.raw, model).map_err(broken)?
         };
         let streams = matches!(asked.delivery, Delivery::Stream { .. });
-        if streams && self.settings.api == Api::OpenAi && self.settings.stream_usage {
+        let is_chat = self.settings.api == Api::OpenAi && endpoint != Endpoint::Responses;
+        if streams && is_chat && self.settings.stream_usage {
             return splice::with_usage(&body).map_err(broken);
         }
         Ok(body)
@@ -161,14 +200,38 @@ impl Upstream {
         order: Forward,
         limits: &AnswerLimits,
     ) -> Result<Source, FetchError> {
+        let mut response = self.send(&order).await?;
+        let mut order = &order;
+        if let Some(fallback) = &order.fallback {
+            if lacks_endpoint(response.status()) {
+                response = self.send(fallback).await?;
+                order = fallback;
+            }
+            // An error may have any reason.
+            if response.status() == StatusCode::OK {
+                let found = self
+                    .responses
+                    .get_or_init(|| order.endpoint == Endpoint::Responses);
+                debug!(backend = self.settings.name, responses = found, "found out");
+            }
+        }
+        self.answered(response, order, limits).await
+    }
+
+    async fn send(&self, order: &Forward) -> Result<Response, FetchError> {
         let mut url = self.url(order.endpoint.path());
         url.set_query(order.query.as_deref());
-        let request = self
-            .client
-            .post(url)
-            .headers(order.headers.clone())
-            .body(order.body.clone());
-        let response = request.send().await.map_err(|error| self.failed(error))?;
+        let request = self.client.post(url).headers(order.headers.clone());
+        let sent = request.body(order.body.clone()).send().await;
+        sent.map_err(|error| self.failed(error))
+    }
+
+    async fn answered(
+        &self,
+        response: Response,
+        order: &Forward,
+        limits: &AnswerLimits,
+    ) -> Result<Source, FetchError> {
         let status = response.status();
         let headers = headers::to_client(response.headers());
         let mut bytes = self.bytes(response);
@@ -178,14 +241,14 @@ impl Upstream {
             return Err(self.refused(status, headers, body));
         }
         let is_stream = order.answered.streams() && bytes.begin_event_stream(limits.bytes).await?;
-        let decoder = order.translation.map(|_| self.decoder());
+        let decoder = order.decoded.map(EventDecoder::new);
         let content = if is_stream {
             let frames = Frames::of_upstream(bytes, order.answered, decoder, limits.clone());
             Content::Stream(Box::new(frames))
         } else {
             let document = bytes.whole(limits.bytes, Some(limits)).await?;
             match decoder {
-                Some(decoder) => self.translated(&document, &order, decoder, limits)?,
+                Some(decoder) => self.translated(&document, order, decoder, limits)?,
                 None => Content::Document(document),
             }
         };
@@ -255,10 +318,6 @@ impl Upstream {
             backend: self.settings.name.clone(),
             idle_timeout: self.settings.idle_timeout,
         }
-    }
-
-    fn decoder(&self) -> EventDecoder {
-        EventDecoder::new(self.settings.api)
     }
 
     /// Returns a whole answer in the client's wire format: the document is decoded as the stream
@@ -377,6 +436,14 @@ impl UpstreamBytes {
     }
 }
 
+/// Returns whether a status may mean that there is no such endpoint.
+fn lacks_endpoint(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
+    )
+}
+
 fn failed(backend: &str, idle_timeout: Duration, error: reqwest::Error) -> FetchError {
     let backend = backend.to_owned();
     if error.is_timeout() && !error.is_connect() {
@@ -422,6 +489,7 @@ pub(super) mod testing {
             connect_timeout: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(1),
             answer_timeout: Duration::from_secs(1),
+            responses: None,
             stream_usage: true,
             pass_through: true,
             unsupported: Unsupported::Refuse,

@@ -27,4 +27,4 @@ pub(crate) use unfold::unfold;
 pub(crate) use whole::check;
 
 /// The beginning of the ids of responses that Deja encoded, and no upstream.
-pub(crate) const OWN_ID: &str = "resp_deja";
+pub const OWN_ID: &str = "resp_deja";
