@@ -111,12 +111,12 @@ impl Arrival {
         let mut reply = match self.content {
             Content::Document(landing) => {
                 let document = landing.document();
-                tally.landed(&landing, document.len());
+                tally.landed(&landing, &document);
                 reply::json(document)
             }
             Content::Replay(landing, usage) => {
                 let stream = landing.stream(usage);
-                tally.landed(&landing, stream.len());
+                tally.landed(&landing, &stream);
                 reply::event_stream(reply::whole(stream))
             }
             Content::Live(mut live) => {
@@ -230,12 +230,13 @@ impl Landing {
 }
 
 impl Tally {
-    /// The answer came to its end, which the client is about to see.
-    fn landed(&mut self, landing: &Landing, bytes: usize) {
-        self.passed(bytes);
+    /// The answer came to its end, whose `last` bytes the client is about to see.
+    fn landed(&mut self, landing: &Landing, last: &[u8]) {
+        self.passed(last.len());
         match landing {
             Landing::Whole { answer, .. } => {
                 self.whole(answer);
+                self.keep_response(last);
                 self.ended();
             }
             Landing::Odd { document, .. } => {
@@ -302,7 +303,7 @@ impl Live {
         let landing = self.rest.landing().filter(|landing| !is_early(landing));
         if let Some(tally) = &mut self.tally {
             match &landing {
-                Some(landing) => tally.landed(landing, frame.len()),
+                Some(landing) => tally.landed(landing, &frame),
                 None => tally.passed(frame.len()),
             }
         }
@@ -330,7 +331,7 @@ impl Live {
             landing.stream(self.usage)
         };
         if let Some(tally) = &mut self.tally {
-            tally.landed(&landing, bytes.len());
+            tally.landed(&landing, &bytes);
         }
         (!bytes.is_empty()).then_some((Ok(Frame::data(bytes)), None))
     }

@@ -14,7 +14,7 @@ use hyper::{
     header::{CONNECTION, HeaderName},
     http::request::Parts,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     backend::Route,
@@ -54,6 +54,17 @@ pub(crate) struct Asked {
     pub(crate) model: String,
     /// Whether the body may hold an integer of which 64 bits do not tell the whole.
     has_long_integer: bool,
+}
+
+impl Asked {
+    /// Changes the fields of the body.
+    pub(crate) fn replace(&mut self, change: impl FnOnce(&mut Map<String, Value>)) {
+        let mut fields = self.body.as_object().cloned().unwrap_or_default();
+        change(&mut fields);
+        let body = Value::Object(fields);
+        self.raw = body.to_string().into();
+        self.body.replace(body);
+    }
 }
 
 /// A call's headers, without those of the connection. Keyers and traces see only what the rules

@@ -118,6 +118,14 @@ pub(crate) enum Error {
     /// Only who is trusted may do this.
     #[error("{0}")]
     Forbidden(&'static str),
+    /// A request continues a response, or asks for one, that its client does not have here.
+    #[error("there is no response `{id}`: it was never given to this caller, or is kept no longer")]
+    UnknownResponse {
+        /// The response's id.
+        id: String,
+        /// The request's field that names it, if one does.
+        field: Option<&'static str>,
+    },
     /// There is no such entry.
     #[error("no entry is held under this key")]
     UnknownKey,
@@ -220,6 +228,7 @@ impl Error {
         match self {
             Self::BadRequest(error) => error.field.as_deref(),
             Self::UnknownModel(_) => Some("model"),
+            Self::UnknownResponse { field, .. } => *field,
             Self::Fetch(error) => error.field(),
             _ => None,
         }
@@ -240,6 +249,7 @@ impl Error {
                 Some("too_many_requests")
             }
             Self::NotCached => Some("not_cached"),
+            Self::UnknownResponse { .. } => Some("response_not_found"),
             Self::UnknownKey => Some("unknown_key"),
             Self::Fetch(error) => error.code(),
             Self::UnreadableBody(_)

@@ -14,6 +14,7 @@ mod budget;
 mod cache_status;
 mod client;
 mod coding;
+mod conversations;
 mod cors;
 mod decode;
 mod directives;
@@ -44,6 +45,7 @@ pub use backend::{
     UpstreamSettings,
 };
 pub use client::client_builder;
+pub use conversations::ConversationLimits;
 pub use deja_wire::{Api, Unsupported};
 pub use pipeline::Proxy;
 pub use reqwest::Url;

@@ -3,15 +3,19 @@
 
 use std::sync::Arc;
 
-use deja_cache::{Consultation, Keyed, Recalled};
+use deja_cache::{Consultation, Endpoint, Keyed, Recalled};
 use tokio::task::spawn_blocking;
 
 use crate::{
     backend::Route,
+    conversations::{Conversations, Keeping, input_items},
     decode::{Asked, Call},
     error::Error,
     rules::Rules,
 };
+
+/// The field that names the response which a request continues.
+const PREVIOUS: &str = "previous_response_id";
 
 /// A request that was looked into, and where it goes.
 pub(crate) struct Looked {
@@ -22,6 +26,76 @@ pub(crate) struct Looked {
 }
 
 impl Looked {
+    /// Finds who answers a request if the cache does not, and what was said before it where it
+    /// continues a response that is kept here.
+    ///
+    /// # Errors
+    /// Nobody answers for the model, or nobody has the response.
+    pub(crate) fn new(
+        rules: Arc<Rules>,
+        call: Arc<Call>,
+        asked: Asked,
+        conversations: &Conversations,
+    ) -> Result<Self, Error> {
+        let Some(route) = rules.backends.route(&asked.model) else {
+            return Err(Error::UnknownModel(asked.model));
+        };
+        let mut looked = Self {
+            rules,
+            call,
+            asked,
+            route,
+        };
+        if looked.call.endpoint == Endpoint::Responses {
+            looked.continue_response(conversations)?;
+        }
+        Ok(looked)
+    }
+
+    /// Puts what was said before in the place of the response's id. An id that is not kept here is
+    /// left to an upstream that keeps responses itself.
+    fn continue_response(&mut self, conversations: &Conversations) -> Result<(), Error> {
+        let Some(id) = self.asked.body[PREVIOUS].as_str() else {
+            return Ok(());
+        };
+        let limits = &self.rules.settings.conversations;
+        let Some(previous) = conversations.find(self.call.tenant(), id, limits) else {
+            if self.route.to.backend.keeps_responses() {
+                return Ok(());
+            }
+            return Err(Error::UnknownResponse {
+                id: id.to_owned(),
+                field: Some(PREVIOUS),
+            });
+        };
+        let input = previous.continued(&self.asked.body["input"]);
+        self.asked.replace(|body| {
+            body.shift_remove(PREVIOUS);
+            body.insert("input".to_owned(), input.into());
+        });
+        Ok(())
+    }
+
+    /// Returns what keeps the response, if the client may continue it and no upstream keeps it.
+    pub(crate) fn keeping(&self, conversations: &Arc<Conversations>) -> Option<Keeping> {
+        let body = &self.asked.body;
+        let is_kept = self.call.endpoint == Endpoint::Responses && body["store"] != false;
+        (is_kept && !self.route.to.backend.keeps_responses()).then(|| Keeping {
+            conversations: conversations.clone(),
+            limits: self.rules.settings.conversations,
+            tenant: self.call.tenant(),
+            input: input_items(&body["input"]),
+        })
+    }
+
+    /// Returns whether a hit needs nothing of the request but its key.
+    fn is_memorable(&self) -> bool {
+        let is_response = self.call.endpoint == Endpoint::Responses;
+        !is_response
+            || self.asked.body["store"] == false
+            || self.route.to.backend.keeps_responses()
+    }
+
     /// Does work on the request, beside the threads that serve if it is large.
     pub(crate) async fn beside<T: Send + 'static>(
         self: &Arc<Self>,
@@ -39,7 +113,9 @@ impl Looked {
     /// Asks the keyers for the request's key, which is remembered.
     pub(crate) fn consult(&self) -> Consultation {
         let consultation = self.keyed();
-        if let Keyed::Cache(ticket) = &consultation.keyed {
+        if let Keyed::Cache(ticket) = &consultation.keyed
+            && self.is_memorable()
+        {
             let recalled = Recalled {
                 key: ticket.key,
                 delivery: self.asked.delivery,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use deja_cache::{
     Boarding, BypassReason, Cache, CacheLimits, Consultation, Endpoint, Entry, Flights, Floor, Key,
     Keyed, KeyerChain, Ledger, OutcomeKind, Recalled, Tenant, Ticket,
@@ -17,6 +18,7 @@ use crate::{
     backend::{Backends, FetchError},
     budget::Budget,
     cache_status::CacheStatus,
+    conversations::Conversations,
     decode::Call,
     directives::Directives,
     error::Error,
@@ -45,6 +47,7 @@ pub struct Proxy {
     /// Counts the lines that the log has dropped, where it may drop any.
     pub(crate) dropped_lines: Option<ErrorCounter>,
     pub(crate) budgets: Budgets,
+    pub(crate) conversations: Arc<Conversations>,
     running: TenantPlaces,
     pub(crate) fetching: TenantPlaces,
     flights: Flights<Progress, Landing, FetchError>,
@@ -90,6 +93,7 @@ impl Proxy {
             plugins: ArcSwap::new(plugins),
             recorder,
             budgets: Budgets::default(),
+            conversations: Arc::default(),
             running: TenantPlaces::default(),
             fetching: TenantPlaces::default(),
             dropped_lines: None,
@@ -116,8 +120,8 @@ impl Proxy {
         let mut tally = Tally::start(ledger, metrics, self.recorder.clone(), endpoint);
         match self.find(rules, endpoint, http, &mut tally).await {
             Ok(Answered::Found(entry, recalled)) => {
-                let (reply, bytes) = hit(&entry, recalled, floor);
-                tally.hit(&entry, bytes);
+                let (reply, body) = hit(&entry, recalled, floor);
+                tally.hit(&entry, &body);
                 Ok(reply)
             }
             Ok(Answered::Coming(arrival, status)) => {
@@ -151,6 +155,9 @@ impl Proxy {
         }
         let looked = self.look_into(rules, call).await?;
         tally.routed(&looked.route.to);
+        if let Some(keeping) = looked.keeping(&self.conversations) {
+            tally.keeping(keeping);
+        }
         let Consultation { keyed, edits, .. } = looked.beside(Looked::consult).await?;
         tally.edited(edits);
         let directives = looked.call.directives;
@@ -189,15 +196,7 @@ impl Proxy {
     async fn look_into(&self, rules: Arc<Rules>, call: Call) -> Result<Arc<Looked>, Error> {
         let call = Arc::new(call);
         let asked = call.parse(&rules.settings, &self.budgets.parsed).await?;
-        let Some(route) = rules.backends.route(&asked.model) else {
-            return Err(Error::UnknownModel(asked.model));
-        };
-        Ok(Arc::new(Looked {
-            rules,
-            call,
-            asked,
-            route,
-        }))
+        Ok(Arc::new(Looked::new(rules, call, asked, &self.conversations)?))
     }
 
     fn lookup(&self, directives: &Directives, key: &Key) -> Option<Arc<Entry>> {
@@ -337,12 +336,12 @@ impl Proxy {
     }
 }
 
-/// A reply from the cache, and the bytes of its body.
-fn hit(entry: &Entry, recalled: Recalled, floor: Floor) -> (Reply, usize) {
+/// Returns a reply from the cache, and its body.
+fn hit(entry: &Entry, recalled: Recalled, floor: Floor) -> (Reply, Bytes) {
     let status = CacheStatus::Hit {
         key: recalled.key,
         time_left: entry.time_left(),
     };
-    let (reply, bytes) = reply::kept(entry, recalled.delivery);
-    (reply::with_status(reply, &status, floor), bytes)
+    let (reply, body) = reply::kept(entry, recalled.delivery);
+    (reply::with_status(reply, &status, floor), body)
 }

@@ -77,22 +77,21 @@ pub(crate) fn error(error: &Error, api: Api) -> Reply {
     reply
 }
 
-/// An answer that was kept, under a new id, and the bytes of its body.
-pub(crate) fn kept(entry: &Entry, delivery: Delivery) -> (Reply, usize) {
+/// Returns an answer that was kept, under a new id, and its body.
+pub(crate) fn kept(entry: &Entry, delivery: Delivery) -> (Reply, Bytes) {
     let fresh = Fresh::new();
     let body = match delivery {
         Delivery::Whole => entry.answer.document(&fresh),
         Delivery::Stream { usage } => entry.answer.stream(&fresh, usage).unwrap_or_default(),
     };
-    let bytes = body.len();
     let mut reply = match delivery {
-        Delivery::Whole => json(body),
-        Delivery::Stream { .. } => event_stream(whole(body)),
+        Delivery::Whole => json(body.clone()),
+        Delivery::Stream { .. } => event_stream(whole(body.clone())),
     };
     reply
         .headers_mut()
         .insert(AGE, HeaderValue::from(entry.age().as_secs()));
-    (reply, bytes)
+    (reply, body)
 }
 
 /// The reply with a backend's own headers on it.

@@ -5,6 +5,8 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use deja_cache::{Fraction, HeaderRules};
 use hyper::header::HeaderName;
 
+use crate::conversations::ConversationLimits;
+
 /// The server's address and its patience. Read at the start only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
@@ -59,6 +61,8 @@ pub struct ProxySettings {
     pub partition: PartitionBy,
     /// Which headers are part of a key, and which plugins and traces may see.
     pub headers: HeaderRules,
+    /// Which responses can be continued by their id where the backend keeps none.
+    pub conversations: ConversationLimits,
     /// Whether requests are held beside their answers, to explain misses with.
     pub keep_requests: bool,
     /// Requests whose keys are remembered, byte for byte.

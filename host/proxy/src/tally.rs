@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use crate::{
     backend::Routed,
+    conversations::Keeping,
     decode::Call,
     error::Error,
     exchange::{Ended, Exchange},
@@ -37,6 +38,8 @@ pub(crate) struct Tally {
     tenant_place: Option<TenantPlace>,
     /// What is recorded, where traffic is.
     exchange: Option<Exchange>,
+    /// What keeps the response, if the client may continue it.
+    keeping: Option<Keeping>,
 }
 
 impl Tally {
@@ -68,6 +71,7 @@ impl Tally {
             place: None,
             tenant_place: None,
             exchange: recorder.map(|recorder| Exchange::new(recorder, endpoint)),
+            keeping: None,
         }
     }
 
@@ -106,16 +110,29 @@ impl Tally {
         }
     }
 
+    /// Has the response kept once it is whole.
+    pub(crate) fn keeping(&mut self, keeping: Keeping) {
+        self.keeping = Some(keeping);
+    }
+
+    /// Keeps the response that ends with these bytes, if it is to be kept.
+    pub(crate) fn keep_response(&mut self, bytes: &[u8]) {
+        if let Some(keeping) = self.keeping.take() {
+            keeping.keep(bytes);
+        }
+    }
+
     pub(crate) fn keyed(&mut self, key: Key) {
         self.key = Some(key);
     }
 
-    pub(crate) fn hit(&mut self, entry: &Entry, bytes: usize) {
+    pub(crate) fn hit(&mut self, entry: &Entry, body: &[u8]) {
         self.answered(OutcomeKind::Hit);
         self.trouble = None;
         self.outcome.saved_ms = entry.facts.cost_ms;
-        self.outcome.bytes = bytes as u64;
+        self.outcome.bytes = body.len() as u64;
         self.whole(&entry.answer);
+        self.keep_response(body);
     }
 
     /// An answer begins to come from a backend.

@@ -242,6 +242,10 @@ fn resolve(mut file: Section<'_>, folder: &Path) -> Config {
     let cache = server::cache(&mut section, &mut proxy);
     section.finish();
 
+    let mut section = file.section("responses");
+    server::responses(&mut section, &mut proxy);
+    section.finish();
+
     let backends = backends::backends(&mut file, folder);
 
     let mut section = file.section("models");

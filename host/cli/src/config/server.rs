@@ -7,7 +7,7 @@ use std::{
 
 use bytesize::ByteSize;
 use deja_cache::{CacheLimits, Capacity, HeaderRules};
-use deja_proxy::{Hosts, Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
+use deja_proxy::{ConversationLimits, Hosts, Origins, PartitionBy, ProxySettings, Secret, ServerSettings};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -65,12 +65,26 @@ pub(super) fn server(section: &mut Section<'_>) -> (ServerSettings, ProxySetting
         hosts: section.get("hosts", Hosts::default()),
         partition: PartitionBy::ApiKey,
         headers: HeaderRules::default(),
+        conversations: ConversationLimits {
+            max_entries: 0,
+            max_bytes: 0,
+            ttl: Duration::ZERO,
+        },
         keep_requests: true,
         memo_entries: 0,
         admin_token: None,
         admin_needs_token: false,
     };
     (server, proxy)
+}
+
+/// Reads which responses can be continued.
+pub(super) fn responses(section: &mut Section<'_>, proxy: &mut ProxySettings) {
+    proxy.conversations = ConversationLimits {
+        max_entries: count(section.get("max_entries", 10_000)),
+        max_bytes: bytes(section.get("max_bytes", ByteSize::mib(256))),
+        ttl: section.get("ttl", Duration::from_hours(24)),
+    };
 }
 
 pub(super) fn cache(section: &mut Section<'_>, proxy: &mut ProxySettings) -> CacheLimits {

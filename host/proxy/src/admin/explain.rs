@@ -32,16 +32,8 @@ pub(super) async fn explain(
     let call = Call::read(endpoint(path)?, request, &rules.settings, &budgets.bodies).await?;
     let call = Arc::new(call.with_query(query));
     let asked = call.parse(&rules.settings, &budgets.parsed).await?;
-    let Some(route) = rules.backends.route(&asked.model) else {
-        return Err(Error::UnknownModel(asked.model));
-    };
     let endpoint = call.endpoint;
-    let looked = Arc::new(Looked {
-        rules,
-        call,
-        asked,
-        route,
-    });
+    let looked = Arc::new(Looked::new(rules, call, asked, &proxy.conversations)?);
     let consultation = looked.beside(Looked::keyed).await?;
     let route = &looked.route;
     let edits: Vec<_> = consultation.edits.iter().map(edit).collect();

@@ -113,6 +113,14 @@ impl Backend {
         }
     }
 
+    /// Returns whether it keeps responses itself, as far as that is known.
+    pub(crate) fn keeps_responses(&self) -> bool {
+        match self {
+            Self::Engine(_) => false,
+            Self::Upstream(upstream) => upstream.has_responses() != Some(false),
+        }
+    }
+
     /// The one model that it runs, if it runs one itself.
     pub(crate) fn own_model(&self) -> Option<&str> {
         match self {
