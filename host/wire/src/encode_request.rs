@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::{BadRequest, Content, Part, ToolKind, ToolSpec, openai::parameters::IsNeutral};
+use crate::{
+    BadRequest, Content, Part, Request, ToolKind, ToolSpec, openai::parameters::IsNeutral,
+};
 
 /// What happens to a part of a request that would change the answer and that the server's API has
 /// no form for.
@@ -32,11 +34,11 @@ pub(crate) struct Omissions {
 }
 
 impl Omissions {
-    /// Starts with nothing left out.
-    pub(crate) fn new(unsupported: Unsupported) -> Self {
+    /// Starts with what the request was decoded without.
+    pub(crate) fn new(request: &Request, unsupported: Unsupported) -> Self {
         Self {
             unsupported,
-            dropped: Vec::new(),
+            dropped: request.left_out.clone(),
         }
     }
 

@@ -40,6 +40,9 @@ pub struct Request {
     pub text_separator: &'static str,
     /// What the client's body calls its fields, for errors.
     pub places: Places,
+    /// What was left out when the body was decoded, as it only concerns the client's own API: where
+    /// it stands.
+    pub left_out: Vec<String>,
 }
 
 impl Request {

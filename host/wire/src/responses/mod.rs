@@ -2,16 +2,19 @@
 
 mod claims;
 mod decode_events;
+mod decode_request;
 mod encode_events;
 mod error;
 mod fold;
 mod items;
+mod namespace;
 mod request;
 mod said;
 mod spots;
 mod unfold;
 mod whole;
 
+pub use decode_request::decode_request;
 pub use error::error_frame;
 pub use request::{delivery, texts};
 

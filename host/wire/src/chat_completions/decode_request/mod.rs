@@ -52,6 +52,7 @@ pub fn decode_request(body: &Value) -> Result<Request, BadRequest> {
             max_tokens: limit,
             ..Places::default()
         },
+        left_out: Vec::new(),
     })
 }
 

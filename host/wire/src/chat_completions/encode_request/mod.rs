@@ -45,7 +45,7 @@ pub fn encode_request(
     request: &Request,
     unsupported: Unsupported,
 ) -> Result<EncodedRequest, BadRequest> {
-    let mut omissions = Omissions::new(unsupported);
+    let mut omissions = Omissions::new(request, unsupported);
     let mut body = object([
         ("model", json!(request.model)),
         ("messages", turns::messages(request, &mut omissions)?.into()),

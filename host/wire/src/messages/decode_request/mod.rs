@@ -55,6 +55,7 @@ pub fn decode_request(body: &Value) -> Result<Request, BadRequest> {
         effort,
         text_separator: BETWEEN_TEXTS,
         places: places(&body),
+        left_out: Vec::new(),
     })
 }
 

@@ -61,7 +61,7 @@ pub fn encode_request(
     unsupported: Unsupported,
     default_max_tokens: u32,
 ) -> Result<EncodedRequest, BadRequest> {
-    let mut omissions = Omissions::new(unsupported);
+    let mut omissions = Omissions::new(request, unsupported);
     let Conversation { system, turns } = turns::conversation(request, &mut omissions)?;
     let tools = tools::tools(request, &mut omissions)?;
     let thinking = thinking::thinking(request, &turns, &tools, &mut omissions)?;
