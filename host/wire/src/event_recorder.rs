@@ -81,6 +81,16 @@ impl EventRecorder {
         }
     }
 
+    /// Sets the body of the request that is answered: an answer may call its tools by other names
+    /// than an upstream's API has for them.
+    #[must_use]
+    pub fn answering(mut self, body: &Value) -> Self {
+        if let Encoder::Responses(encoder) = &mut self.encoder {
+            encoder.set_request(body);
+        }
+        self
+    }
+
     /// Takes in the next event, and returns the frames that the client gets for it.
     pub fn push(&mut self, event: &Event) -> Vec<Frame> {
         match event {

@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use deja_wire::{
-    Answer, Endpoint, EventDecoder, EventRecorder, Fragment, FrameKind, FrameReader, Fresh,
-    Recorder, payload, unfold,
+    Answer, BadRequest, EncodedRequest, Endpoint, EventDecoder, EventRecorder, Fragment, FrameKind,
+    FrameReader, Fresh, Recorder, Request, Unsupported, chat_completions, messages, payload,
+    responses, unfold,
 };
 use serde_json::Value;
 
@@ -85,6 +86,56 @@ fn encoded(upstream: Endpoint, client: Endpoint, answer: &Value) -> Result<Answe
         recorder.push(event);
     }
     recorder.finish()
+}
+
+#[test]
+#[ignore = "needs recorded exchanges"]
+#[allow(clippy::print_stdout, reason = "it is a report")]
+fn requests_go_to_servers_of_every_api() {
+    let mut outcomes = BTreeMap::<String, usize>::new();
+    for exchange in exchanges() {
+        let client = endpoint(&exchange);
+        let decoded = match client {
+            Endpoint::ChatCompletions => chat_completions::decode_request(&exchange["body"]),
+            Endpoint::Messages => messages::decode_request(&exchange["body"]),
+            Endpoint::Responses => responses::decode_request(&exchange["body"]),
+            _ => continue,
+        };
+        for (server, outcome) in encodings(decoded) {
+            let way = format!("{} to {server}: {outcome}", client.name());
+            *outcomes.entry(way).or_default() += 1;
+        }
+    }
+    for (outcome, count) in outcomes {
+        println!("{count:4} {outcome}");
+    }
+}
+
+/// Says of each API's servers whether a request can be sent to them.
+fn encodings(decoded: Result<Request, BadRequest>) -> Vec<(&'static str, String)> {
+    let request = match decoded {
+        Ok(request) => request,
+        Err(error) => return vec![("the model of requests", error.to_string())],
+    };
+    let said = |encoded: Result<EncodedRequest, BadRequest>| match encoded {
+        Ok(_) => "encoded".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    let refuse = Unsupported::Refuse;
+    vec![
+        (
+            "chat-completions",
+            said(chat_completions::encode_request(&request, refuse)),
+        ),
+        (
+            "responses",
+            said(responses::encode_request(&request, refuse)),
+        ),
+        (
+            "messages",
+            said(messages::encode_request(&request, refuse, 8192)),
+        ),
+    ]
 }
 
 fn exchanges() -> Vec<Value> {

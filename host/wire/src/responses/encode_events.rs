@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{
     OWN_ID,
     items::{Item, Kind},
+    namespace::Namespaces,
 };
 use crate::{
     Api, Delta, Event, Failure, FinishReason, FrameKind, Fresh, TokenLogprob, Usage,
@@ -26,6 +27,7 @@ pub(crate) struct EventEncoder {
     next: u64,
     items: Vec<Item>,
     finish: FinishReason,
+    namespaces: Namespaces,
 }
 
 impl EventEncoder {
@@ -40,7 +42,13 @@ impl EventEncoder {
             next: 0,
             items: Vec::new(),
             finish: FinishReason::Stop,
+            namespaces: Namespaces::default(),
         }
+    }
+
+    /// Takes the names of tools from the body of the request that is answered.
+    pub(crate) fn set_request(&mut self, body: &Value) {
+        self.namespaces = Namespaces::of(body);
     }
 
     /// Returns the frames of the next event. The first of an answer begins the response.
@@ -122,16 +130,32 @@ impl EventEncoder {
         }
         let index = self.items.len();
         let mut item = Item::begun(delta);
-        if let Kind::Call { number, id, .. } = &mut item.kind
-            && id.is_empty()
-        {
-            *id = format!("call_{}{number}", self.id);
-        }
+        self.complete(&mut item.kind);
         self.items.push(item);
         let item = self.items[index].encode_empty(&self.item_id(index));
         let added = json!({"output_index": index, "item": item});
         self.push("output_item.added", added, frames);
         index
+    }
+
+    /// Gives a call the id that its server did not, and the namespace that its API has not.
+    fn complete(&self, kind: &mut Kind) {
+        let Kind::Call {
+            number,
+            id,
+            name,
+            namespace,
+        } = kind
+        else {
+            return;
+        };
+        if id.is_empty() {
+            *id = format!("call_{}{number}", self.id);
+        }
+        if let Some((space, own)) = self.namespaces.find(name) {
+            *namespace = Some(space.clone());
+            own.clone_into(name);
+        }
     }
 
     /// Adds a piece to the text of an item, whose part begins with the first.

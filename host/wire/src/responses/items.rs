@@ -29,6 +29,7 @@ pub(super) enum Kind {
         number: u32,
         id: String,
         name: String,
+        namespace: Option<String>,
     },
 }
 
@@ -53,11 +54,13 @@ impl Item {
                 number: *index,
                 id: id.clone(),
                 name: name.clone(),
+                namespace: None,
             },
             Delta::ToolArguments { index, .. } => Kind::Call {
                 number: *index,
                 id: String::new(),
                 name: String::new(),
+                namespace: None,
             },
         };
         Self {
@@ -153,11 +156,20 @@ impl Item {
                 })
             }
             Kind::Call {
-                id: call_id, name, ..
-            } => json!({
-                "id": id, "type": "function_call", "status": status, "call_id": call_id,
-                "name": name, "arguments": arguments,
-            }),
+                id: call_id,
+                name,
+                namespace,
+                ..
+            } => {
+                let mut call = json!({
+                    "id": id, "type": "function_call", "status": status, "call_id": call_id,
+                    "name": name, "arguments": arguments,
+                });
+                if let Some(namespace) = namespace {
+                    call["namespace"] = namespace.as_str().into();
+                }
+                call
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod claims;
 mod decode_events;
 mod decode_request;
 mod encode_events;
+mod encode_request;
 mod error;
 mod fold;
 mod items;
@@ -15,6 +16,7 @@ mod unfold;
 mod whole;
 
 pub use decode_request::decode_request;
+pub use encode_request::encode_request;
 pub use error::error_frame;
 pub use request::{delivery, texts};
 

@@ -50,7 +50,7 @@ const ONLY_A_WISH: [&str; 13] = [
 const KEPT_ELSEWHERE: [&str; 3] = ["conversation", "previous_response_id", "prompt"];
 
 /// What a client adds to `include` to see how likely the tokens were.
-const LOGPROBS: &str = "message.output_text.logprobs";
+pub(super) const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// Decodes the body of `POST /v1/responses`, for a server of another API. What only `OpenAI` can
 /// run or has kept, and a request can do without, is left out and named in [`Request::left_out`].

@@ -132,6 +132,38 @@ fn every_finish_reason_has_its_status() {
 }
 
 #[test]
+fn a_tool_of_a_namespace_gets_its_own_name_back() {
+    let body = json!({"tools": [
+        {"type": "namespace", "name": "n", "tools": [{"type": "function", "name": "f"}]},
+        {"type": "function", "name": "f"},
+    ]});
+    let mut recorder = EventRecorder::new(Endpoint::Responses, "m").answering(&body);
+    let name = "n__f".to_owned();
+    let call = delta(Delta::ToolCall {
+        index: 0,
+        id: "c".to_owned(),
+        name,
+    });
+    for event in ended(vec![call, self::call(1)], FinishReason::ToolCalls) {
+        recorder.push(&event);
+    }
+    let document = recorder
+        .finish()
+        .expect("it is whole")
+        .document(&Fresh::new());
+    let document: Value = serde_json::from_slice(&document).expect("it is JSON");
+    let output = &document["output"];
+    assert_eq!(
+        (&output[0]["name"], &output[0]["namespace"]),
+        (&json!("f"), &json!("n"))
+    );
+    assert_eq!(
+        (&output[1]["name"], &output[1]["namespace"]),
+        (&json!("f"), &Value::Null)
+    );
+}
+
+#[test]
 fn a_failure_ends_the_response() {
     let failure = Failure {
         status: 500,
