@@ -207,15 +207,15 @@ mod tests {
         }
     }
 
-    fn tenant(name: &str) -> Option<Tenant> {
-        Some(Tenant::of([name.as_bytes()]))
+    fn tenant(name: &str) -> Tenant {
+        Tenant::of([name.as_bytes()])
     }
 
     #[test]
     fn a_response_is_continued_by_its_own_client_alone() {
         let conversations = Conversations::default();
-        conversations.keep(tenant("a"), response("resp_1"), &LIMITS);
-        let find = |who, id| conversations.find(tenant(who), id, &LIMITS);
+        conversations.keep(Some(tenant("a")), response("resp_1"), &LIMITS);
+        let find = |who, id| conversations.find(Some(tenant(who)), id, &LIMITS);
         assert!(find("b", "resp_1").is_none());
         assert!(find("a", "resp_2").is_none());
         let items = find("a", "resp_1")
@@ -223,8 +223,8 @@ mod tests {
             .continued(&"Why?".into());
         let said: Vec<_> = items.iter().map(|item| &item["role"]).collect();
         assert_eq!(said, ["user", "assistant", "user"]);
-        assert!(!conversations.forget(tenant("b"), "resp_1"));
-        assert!(conversations.forget(tenant("a"), "resp_1"));
+        assert!(!conversations.forget(Some(tenant("b")), "resp_1"));
+        assert!(conversations.forget(Some(tenant("a")), "resp_1"));
         assert!(find("a", "resp_1").is_none());
     }
 

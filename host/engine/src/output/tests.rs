@@ -28,6 +28,7 @@ fn folded(deltas: impl IntoIterator<Item = Delta>) -> Answer {
             Delta::ToolArguments { index, arguments } => {
                 answer.calls[index as usize].1 += &arguments;
             }
+            other => panic!("a parser of texts gives no {other:?}"),
         }
     }
     answer

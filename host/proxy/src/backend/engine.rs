@@ -13,11 +13,11 @@ use super::{
 
 /// Asks for an answer. The engine streams always; who wants the whole waits for the end.
 pub(super) fn generate(engine: &Engine, order: Generate, limits: &AnswerLimits) -> Source {
-    let Generate { endpoint, request } = order;
+    let Generate { request, answer } = order;
     let model = request.model.clone();
     let model = model.unwrap_or_else(|| engine.name().to_owned());
     let generation = engine.generate(request);
-    let frames = Frames::of_engine(generation, endpoint, &model, limits.clone());
+    let frames = Frames::of_engine(generation, answer.recorder(&model), limits.clone());
     Source {
         headers: HeaderMap::new(),
         content: Content::Stream(Box::new(frames)),

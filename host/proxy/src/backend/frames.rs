@@ -9,7 +9,7 @@ use std::{
 use bytes::Bytes;
 use deja_engine::Generation;
 use deja_wire::{
-    Answer, Endpoint, Event, EventDecoder, EventRecorder, Fragment, Frame, FrameKind, FrameReader,
+    Answer, Event, EventDecoder, EventRecorder, Fragment, Frame, FrameKind, FrameReader,
     Incomplete, Recorder, payload,
 };
 use tracing::debug;
@@ -44,15 +44,15 @@ enum Source {
     Engine(Generation),
     /// From an upstream, as frames.
     Upstream {
-        bytes: UpstreamBytes,
+        bytes: Box<UpstreamBytes>,
         reader: FrameReader,
     },
 }
 
 /// How an answer is passed on and recorded.
-enum Recording {
+pub(super) enum Recording {
     /// The upstream speaks the client's API: its frames pass as they came.
-    Verbatim(Recorder),
+    Verbatim(Box<Recorder>),
     /// Events are encoded for the client; where an upstream's frames are decoded to them first, by
     /// this decoder.
     Encoded(Box<EventRecorder>, Option<EventDecoder>),
@@ -68,31 +68,24 @@ impl Recording {
 }
 
 impl Frames {
-    /// Returns the frames of what the engine generates, for a client of this endpoint.
+    /// Returns the frames of what the engine generates.
     pub(super) fn of_engine(
         generation: Generation,
-        endpoint: Endpoint,
-        model: &str,
+        recorder: Box<EventRecorder>,
         limits: AnswerLimits,
     ) -> Self {
-        let recorder = Box::new(EventRecorder::new(endpoint, model));
         let recording = Recording::Encoded(recorder, None);
         Self::new(Source::Engine(generation), recording, limits)
     }
 
-    /// Returns the frames of an upstream for a client of this endpoint; `decoder` is that of the
-    /// upstream's API where it is another one than the client's.
+    /// Returns the frames of an upstream.
     pub(super) fn of_upstream(
         bytes: UpstreamBytes,
-        endpoint: Endpoint,
-        decoder: Option<EventDecoder>,
+        recording: Recording,
         limits: AnswerLimits,
     ) -> Self {
-        let recording = match decoder {
-            None => Recording::Verbatim(Recorder::new(endpoint)),
-            decoder => Recording::Encoded(Box::new(EventRecorder::new(endpoint, "")), decoder),
-        };
         let reader = FrameReader::new(limits.bytes);
+        let bytes = Box::new(bytes);
         Self::new(Source::Upstream { bytes, reader }, recording, limits)
     }
 

@@ -1,10 +1,12 @@
 //! What a backend is asked: the client's request, in the backend's own terms.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use deja_cache::Endpoint;
 use deja_wire::{
-    Api, BadRequest, ChatRequest, EmbeddingRequest, EncodedRequest, Request, chat_completions,
-    completions, embeddings, messages, responses,
+    Api, BadRequest, ChatRequest, EmbeddingRequest, EncodedRequest, EventRecorder, Request,
+    chat_completions, completions, embeddings, messages, responses,
 };
 use serde_json::{Value, json};
 use tracing::debug;
@@ -42,8 +44,41 @@ pub(crate) enum Order {
 /// A generation, and the form in which it is wanted.
 #[derive(Clone)]
 pub(crate) struct Generate {
-    pub(super) endpoint: Endpoint,
     pub(super) request: ChatRequest,
+    pub(super) answer: AnswerForm,
+}
+
+/// The form in which the client wants an answer that is encoded for it.
+#[derive(Clone)]
+pub(crate) struct AnswerForm {
+    /// What the client called for.
+    pub(super) endpoint: Endpoint,
+    /// The namespaces among the request's tools, as a body that offers nothing else.
+    namespaces: Option<Arc<Value>>,
+}
+
+impl AnswerForm {
+    fn new(endpoint: Endpoint, body: &Value) -> Self {
+        let tools = body["tools"].as_array().into_iter().flatten();
+        let namespaces: Vec<_> = tools
+            .filter(|tool| tool["type"] == "namespace")
+            .cloned()
+            .collect();
+        Self {
+            endpoint,
+            namespaces: (!namespaces.is_empty()).then(|| Arc::new(json!({"tools": namespaces}))),
+        }
+    }
+
+    /// Returns what encodes and records the answer. `model` is the model's name where no event
+    /// gives one.
+    pub(super) fn recorder(&self, model: &str) -> Box<EventRecorder> {
+        let recorder = EventRecorder::new(self.endpoint, model);
+        Box::new(match &self.namespaces {
+            Some(body) => recorder.answering(body),
+            None => recorder,
+        })
+    }
 }
 
 /// What is to be embedded, and the form in which it is wanted.
@@ -77,7 +112,10 @@ fn for_engine(endpoint: Endpoint, body: &Value) -> Result<Order, Error> {
             }));
         }
     };
-    Ok(Order::Generate(Generate { endpoint, request }))
+    Ok(Order::Generate(Generate {
+        request,
+        answer: AnswerForm::new(endpoint, body),
+    }))
 }
 
 fn chat_request(api: Api, body: &Value) -> Result<ChatRequest, BadRequest> {
@@ -138,7 +176,7 @@ fn forward(
         query: query.filter(|_| !is_translated),
         headers: headers::to_upstream(upstream.settings(), &call.headers.map, is_translated),
         body,
-        answered: call.endpoint,
+        answer: AnswerForm::new(call.endpoint, &asked.body),
         decoded: is_translated.then_some(spoken),
         fallback: None,
     })

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use deja_cache::{Endpoint, HeaderPattern};
 use deja_trace::query_without_credentials;
 use deja_wire::{
-    Api, BadRequest, BodyForm, Delivery, EventDecoder, EventRecorder, Fragment, Fresh, Unsupported,
+    Api, BadRequest, BodyForm, Delivery, EventDecoder, Fragment, Fresh, Recorder, Unsupported,
     body_form, unfold,
 };
 use hyper::{HeaderMap, StatusCode, http::request::Parts};
@@ -19,7 +19,13 @@ use reqwest::{Client, Response, Url, redirect};
 use serde_json::{Value, json};
 use tracing::debug;
 
-use super::{AnswerLimits, Content, FetchError, Refusal, Source, frames::Frames, headers, splice};
+use super::{
+    AnswerLimits, Content, FetchError, Refusal, Source,
+    frames::{Frames, Recording},
+    headers,
+    order::AnswerForm,
+    splice,
+};
 use crate::{
     client::client_builder, decode::Asked, error::Error, pass_through::Upload, settings::Secret,
 };
@@ -95,7 +101,7 @@ pub(crate) struct Forward {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     /// What the client called for.
-    pub(super) answered: Endpoint,
+    pub(super) answer: AnswerForm,
     /// The API in which the upstream answers, if the client speaks another.
     pub(super) decoded: Option<Api>,
     /// What the upstream is asked if it does not have the endpoint.
@@ -240,15 +246,21 @@ impl Upstream {
             let body = bytes.whole(limits.bytes, Some(limits)).await?;
             return Err(self.refused(status, headers, body));
         }
-        let is_stream = order.answered.streams() && bytes.begin_event_stream(limits.bytes).await?;
-        let decoder = order.decoded.map(EventDecoder::new);
+        let streams = order.answer.endpoint.streams();
+        let is_stream = streams && bytes.begin_event_stream(limits.bytes).await?;
         let content = if is_stream {
-            let frames = Frames::of_upstream(bytes, order.answered, decoder, limits.clone());
+            let recording = match order.decoded {
+                None => Recording::Verbatim(Box::new(Recorder::new(order.answer.endpoint))),
+                Some(api) => {
+                    Recording::Encoded(order.answer.recorder(""), Some(EventDecoder::new(api)))
+                }
+            };
+            let frames = Frames::of_upstream(bytes, recording, limits.clone());
             Content::Stream(Box::new(frames))
         } else {
             let document = bytes.whole(limits.bytes, Some(limits)).await?;
-            match decoder {
-                Some(decoder) => self.translated(&document, order, decoder, limits)?,
+            match order.decoded {
+                Some(api) => self.translated(&document, order, api, limits)?,
                 None => Content::Document(document),
             }
         };
@@ -326,9 +338,10 @@ impl Upstream {
         &self,
         document: &Bytes,
         order: &Forward,
-        mut decoder: EventDecoder,
+        api: Api,
         limits: &AnswerLimits,
     ) -> Result<Content, FetchError> {
+        let mut decoder = EventDecoder::new(api);
         let _values = limits.take_values(document)?;
         let whole: Value = serde_json::from_slice(document)
             .map_err(|error| self.broken(format!("it is not JSON: {error}")))?;
@@ -338,7 +351,7 @@ impl Upstream {
             .flat_map(|payload| decoder.payload(payload))
             .collect();
         events.extend(decoder.finish());
-        let mut recorder = EventRecorder::new(order.answered, "");
+        let mut recorder = order.answer.recorder("");
         for event in &events {
             recorder.push(event);
         }

@@ -145,6 +145,7 @@ impl Speaker {
                     calls.last_mut().expect("it was begun").1 += &arguments;
                 }
                 Delta::Reasoning(_) => {}
+                other => panic!("a parser of texts gives no {other:?}"),
             }
         }
         let parsed = |(name, arguments): (String, String)| {
