@@ -128,7 +128,7 @@ async fn timed(mut generation: Generation, start: Instant) -> Times {
                 let first = first.unwrap_or(last);
                 return Times { first, last, usage };
             }
-            Event::Progress { .. } | Event::Finished { .. } => {}
+            _ => {}
         }
     }
     panic!("an answer has an end");

@@ -68,10 +68,11 @@ async fn answer(
                 Delta::ToolArguments { arguments, .. } => {
                     calls.last_mut().expect("it was begun").1 += &arguments;
                 }
-                Delta::Reasoning(thought) => panic!("{thought} is a thought"),
+                other => panic!("{other:?} is neither text nor a call"),
             },
             Event::Finished { finish, .. } => end = Some(finish),
             Event::Progress { .. } | Event::End { .. } => {}
+            other => panic!("the engine gives no {other:?}"),
         }
     }
     (text, calls, end.expect("the answer has an end"))

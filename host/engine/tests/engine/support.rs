@@ -111,6 +111,7 @@ pub(crate) async fn finish(mut generation: Generation) -> Result<Answer, EngineE
                     usage,
                 });
             }
+            other => panic!("the engine gives no {other:?}"),
         }
     }
 }
