@@ -29,6 +29,7 @@ mod recording;
 mod reload;
 mod replay;
 mod residency;
+mod responses;
 mod scoring;
 mod shutdown;
 mod swaps;
