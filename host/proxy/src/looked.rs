@@ -63,7 +63,7 @@ impl Looked {
         };
         let limits = &self.rules.settings.conversations;
         let Some(previous) = conversations.find(self.call.tenant(), id, limits) else {
-            if self.route.to.backend.keeps_responses() {
+            if self.route.to.backend.keeps_responses() != Some(false) {
                 return Ok(());
             }
             return Err(Error::UnknownResponse {
@@ -79,22 +79,22 @@ impl Looked {
         Ok(())
     }
 
-    /// Returns what keeps the response, if the client may continue it and no upstream keeps it.
+    /// Returns what keeps the response, if the client may continue it and the upstream is not known
+    /// to keep it.
     pub(crate) fn keeping(&self, conversations: &Arc<Conversations>) -> Option<Keeping> {
-        let body = &self.asked.body;
-        let is_kept = self.call.endpoint == Endpoint::Responses && body["store"] != false;
-        (is_kept && !self.route.to.backend.keeps_responses()).then(|| Keeping {
+        self.may_be_continued().then(|| Keeping {
             conversations: conversations.clone(),
             limits: self.rules.settings.conversations,
             tenant: self.call.tenant(),
-            input: input_items(&body["input"]),
+            input: input_items(&self.asked.body["input"]),
         })
     }
 
-    /// Returns whether a hit needs nothing of the request but its key.
-    fn is_memorable(&self) -> bool {
-        let is_response = self.call.endpoint == Endpoint::Responses;
-        !is_response || self.asked.body["store"] == false || self.route.to.backend.keeps_responses()
+    /// Returns whether the answer is a response that can only be continued if it is kept here.
+    fn may_be_continued(&self) -> bool {
+        self.call.endpoint == Endpoint::Responses
+            && self.asked.body["store"] != false
+            && self.route.to.backend.keeps_responses() != Some(true)
     }
 
     /// Does work on the request, beside the threads that serve if it is large.
@@ -115,7 +115,8 @@ impl Looked {
     pub(crate) fn consult(&self) -> Consultation {
         let consultation = self.keyed();
         if let Keyed::Cache(ticket) = &consultation.keyed
-            && self.is_memorable()
+            // To keep a response takes more of the request than its key.
+            && !self.may_be_continued()
         {
             let recalled = Recalled {
                 key: ticket.key,

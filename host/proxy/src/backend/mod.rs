@@ -113,11 +113,11 @@ impl Backend {
         }
     }
 
-    /// Returns whether it keeps responses itself, as far as that is known.
-    pub(crate) fn keeps_responses(&self) -> bool {
+    /// Returns whether it keeps responses itself, if that is known.
+    pub(crate) fn keeps_responses(&self) -> Option<bool> {
         match self {
-            Self::Engine(_) => false,
-            Self::Upstream(upstream) => upstream.has_responses() != Some(false),
+            Self::Engine(_) => Some(false),
+            Self::Upstream(upstream) => upstream.has_responses(),
         }
     }
 
