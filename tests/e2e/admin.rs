@@ -1,6 +1,8 @@
 //! What an operator sees and does under `/admin`.
 
-use deja_tests::{Answer, Api, Deja, Setup, Upstream, cache_status, whole};
+use deja_tests::{
+    Answer, Api, Asked, Deja, Frames, Gate, Setup, Upstream, cache_status, streamed, whole,
+};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -133,6 +135,35 @@ async fn entries_are_removed_by_their_model_or_all() {
         400,
         "a slip of the pen must not empty the cache"
     );
+}
+
+#[tokio::test]
+async fn who_asks_after_a_purge_gets_an_answer_from_after_it() {
+    for query in ["", "?model=scripted"] {
+        let gate = Gate::closed();
+        let held = gate.clone();
+        let script = move |asked: &Asked| match asked.number {
+            0 => API.held_back(&Answer::text("before the purge"), &held),
+            _ => API.reply(asked, &Answer::text("after it")),
+        };
+        let upstream = Upstream::start(script).await;
+        let setup = Setup::new(&upstream.backend(API));
+        let deja = setup.env("DEJA_ADMIN_TOKEN", TOKEN).start().await;
+        let request = API.streamed_question("When?");
+        let mut before = Frames::of(deja.send(API, &request).await);
+        before.next_text().await;
+        let reply = delete(&deja, &format!("/admin/cache{query}")).await;
+        assert_eq!(whole(reply).await, json!({"removed": 0}));
+        let after = deja.send(API, &request).await;
+        let status = cache_status(&after);
+        assert!(!status.contains("collapsed"), "{status}");
+        gate.open();
+        assert_eq!(before.rest().await.text(), "the purge");
+        assert_eq!(streamed(after).await.text(), "after it");
+        let (status, text) = deja.answer(API, "When?").await;
+        assert!(status.contains("hit"), "{status}");
+        assert_eq!((text.as_str(), upstream.count()), ("after it", 2));
+    }
 }
 
 #[tokio::test]

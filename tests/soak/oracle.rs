@@ -116,6 +116,8 @@ impl Oracle {
             (Target::Engine, _) => self.may_lack_a_worker(asked),
             (_, Some(fault)) if reply.status != 200 => fault.statuses().contains(&reply.status),
             (_, Some(Fault::Page)) => reply.body == PAGE,
+            // What is no answer is passed on as it came.
+            (_, Some(Fault::Garbled)) if !reply.is_stream => reply.document().is_none(),
             (_, fault) => fault.is_some() && reply.is_stream,
         };
         Some(if is_planned {

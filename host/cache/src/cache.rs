@@ -15,8 +15,8 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
-    Capacity, Difference, Entry, EntryId, Eviction, FetchOrder, Fraction, Gauges, Key, NewEntry,
-    RemovalCause, Tenant, difference, eviction::EvictionDriver, fetch_order::FetchLog,
+    Capacity, Difference, Entry, EntryId, Eviction, Fraction, Gauges, Key, NewEntry, PendingFetch,
+    RemovalCause, Tenant, Ticket, difference, eviction::EvictionDriver, fetches::Fetches,
     tenant::Holdings,
 };
 
@@ -71,12 +71,13 @@ pub enum Purge {
 }
 
 impl Purge {
-    pub(crate) fn takes(&self, entry: &Entry) -> bool {
+    /// Returns whether it takes the answer of this key, model and tags.
+    pub(crate) fn takes(&self, key: &Key, model: &str, tags: &[String]) -> bool {
         match self {
             Self::All => true,
-            Self::Key(key) => entry.key == *key,
-            Self::Tag(tag) => entry.tags.contains(tag),
-            Self::Model(model) => *entry.question.model == **model,
+            Self::Key(purged) => purged == key,
+            Self::Tag(purged) => tags.contains(purged),
+            Self::Model(purged) => purged == model,
         }
     }
 }
@@ -93,7 +94,7 @@ pub struct Cache {
     /// Hits that the eviction policy has not been told of yet, oldest first.
     hits: Mutex<Vec<EntryId>>,
     driver: Mutex<EvictionDriver<Key>>,
-    fetches: FetchLog,
+    fetches: Fetches,
 }
 
 impl Cache {
@@ -108,7 +109,7 @@ impl Cache {
             evictions: AtomicU64::new(0),
             hits: Mutex::default(),
             driver: Mutex::new(EvictionDriver::new(eviction)),
-            fetches: FetchLog::default(),
+            fetches: Fetches::default(),
         }
     }
 
@@ -140,20 +141,22 @@ impl Cache {
         self.note_hit(entry.facts.id);
     }
 
-    /// Returns the place of a fetch that begins now, among other fetches and purges.
+    /// Begins a fetch of the answer to this ticket.
     #[must_use]
-    pub fn begin_fetch(&self) -> FetchOrder {
-        self.fetches.begin()
+    pub fn begin_fetch(&self, ticket: &Ticket) -> PendingFetch {
+        self.fetches.begin(ticket.into())
     }
 
     /// Stores a whole answer that was asked for just now, and evicts what has to leave for it.
     pub fn insert(&self, new: NewEntry) -> Stored {
-        self.insert_fetched(new, self.begin_fetch())
+        let fetch = self.fetches.begin((&new).into());
+        self.insert_fetched(new, &fetch)
     }
 
-    /// Stores a whole answer, unless it was purged since it was asked for or a newer one is held,
+    /// Stores a whole answer, unless it was purged since its fetch began or a newer one is held,
     /// and evicts what has to leave for it.
-    pub fn insert_fetched(&self, new: NewEntry, order: FetchOrder) -> Stored {
+    pub fn insert_fetched(&self, new: NewEntry, fetch: &PendingFetch) -> Stored {
+        let order = fetch.order();
         let limits = *self.limits.read();
         let ttl = [new.ttl, limits.ttl].into_iter().flatten().min();
         let mut entry = Entry::new(NewEntry { ttl, ..new });
@@ -172,7 +175,7 @@ impl Cache {
         }
         let mut driver = self.driver.lock();
         self.tell_hits(&mut driver);
-        if self.is_outdated(&entry) {
+        if fetch.is_purged() || self.holds_newer(&entry) {
             return Stored::Outdated;
         }
         self.put(&mut driver, entry.clone());
@@ -212,14 +215,17 @@ impl Cache {
         self.make_room(&mut driver);
     }
 
-    /// Forgets entries, and those whose answers are being fetched; returns how many were held.
+    /// Forgets entries; returns how many. Fetches under way that it takes are not joined any more,
+    /// and their answers are not stored.
     pub fn purge(&self, which: &Purge) -> usize {
         {
             // An insert under way is over, so that its entry is seen here, or sees this purge.
             let _driver = self.driver.lock();
-            self.fetches.purged(which.clone());
+            self.fetches.purge(which);
         }
-        self.remove_all(RemovalCause::Purged, |entry| which.takes(entry))
+        self.remove_all(RemovalCause::Purged, |entry| {
+            which.takes(&entry.key, &entry.question.model, &entry.tags)
+        })
     }
 
     /// Forgets what has outlived its time; returns how much.
@@ -293,10 +299,10 @@ impl Cache {
         driver.on_hit(&hits);
     }
 
-    fn is_outdated(&self, entry: &Entry) -> bool {
+    fn holds_newer(&self, entry: &Entry) -> bool {
         let entries = self.entries.read();
         let held = entries.get(&entry.key).filter(|held| !held.is_expired());
-        held.is_some_and(|held| held.order > entry.order) || self.fetches.is_purged(entry)
+        held.is_some_and(|held| held.order > entry.order)
     }
 
     fn put(&self, driver: &mut EvictionDriver<Key>, entry: Arc<Entry>) {

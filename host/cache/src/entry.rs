@@ -10,7 +10,7 @@ use std::{
 
 use deja_wire::{Answer, Endpoint};
 
-use crate::{EntryFacts, EntryId, FetchOrder, Key, Question, Tenant};
+use crate::{EntryFacts, EntryId, Key, Question, Tenant, fetches::FetchOrder};
 
 /// What holding an entry costs beside its own bytes: its places in the store, in the host's order
 /// and in an eviction policy, and the allocator's share. Measured with 100,000 small entries.

@@ -9,14 +9,20 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::{Entry, Key};
+use crate::{Cache, Entry, Key, PendingFetch, Ticket};
 
 /// The flights in the air, by key: each tells events `T` and lands as `L`, or fails with `E`.
 pub struct Flights<T, L, E> {
     open: Open<T, L, E>,
 }
 
-type Open<T, L, E> = Arc<Mutex<HashMap<Key, watch::Sender<Progress<T, L, E>>>>>;
+type Open<T, L, E> = Arc<Mutex<HashMap<Key, InFlight<T, L, E>>>>;
+
+/// An answer in the making that others can follow, unless a purge takes it.
+struct InFlight<T, L, E> {
+    fetch: Arc<PendingFetch>,
+    progress: watch::Sender<Progress<T, L, E>>,
+}
 
 /// How far a flight is.
 struct Progress<T, L, E> {
@@ -54,32 +60,36 @@ impl<T: Clone, L: Clone, E: Clone> Flights<T, L, E> {
         }
     }
 
-    /// Joins the flight to this key, or leads a new one. `landed` looks the answer up once more,
-    /// under the lock, so that nobody fetches what a leader has just stored.
-    pub fn board(
-        &self,
-        key: Key,
-        landed: impl FnOnce() -> Option<Arc<Entry>>,
-    ) -> Boarding<T, L, E> {
+    /// Follows the fetch of this ticket's answer, or leads a new one. One that a purge has taken is
+    /// not followed. The cache is asked once more, under the lock, so that nobody fetches what a
+    /// leader has just stored.
+    pub fn board(&self, cache: &Cache, ticket: &Ticket) -> Boarding<T, L, E> {
+        let key = ticket.key;
         let mut open = self.open.lock();
-        if let Some(progress) = open.get(&key) {
-            return Boarding::Join(Follower::new(progress));
+        if let Some(flight) = open.get(&key).filter(|flight| !flight.fetch.is_purged()) {
+            return Boarding::Join(Follower::new(&flight.progress));
         }
-        if let Some(entry) = landed() {
+        if let Some(entry) = cache.peek(&key) {
             return Boarding::Landed(entry);
         }
-        let (permit, follower) = self.start(Some(key));
-        open.insert(key, permit.progress.clone());
+        let fetch = Arc::new(cache.begin_fetch(ticket));
+        let (permit, follower) = self.start(Some(key), Some(fetch.clone()));
+        let progress = permit.progress.clone();
+        open.insert(key, InFlight { fetch, progress });
         Boarding::Lead(permit, follower)
     }
 
-    /// A flight that nobody else can join.
+    /// Leads a fetch that nobody else can follow.
     #[must_use]
-    pub fn alone(&self) -> (Permit<T, L, E>, Follower<T, L, E>) {
-        self.start(None)
+    pub fn alone(&self, fetch: Option<PendingFetch>) -> (Permit<T, L, E>, Follower<T, L, E>) {
+        self.start(None, fetch.map(Arc::new))
     }
 
-    fn start(&self, key: Option<Key>) -> (Permit<T, L, E>, Follower<T, L, E>) {
+    fn start(
+        &self,
+        key: Option<Key>,
+        fetch: Option<Arc<PendingFetch>>,
+    ) -> (Permit<T, L, E>, Follower<T, L, E>) {
         let progress = watch::Sender::new(Progress {
             events: Vec::new(),
             end: None,
@@ -89,6 +99,7 @@ impl<T: Clone, L: Clone, E: Clone> Flights<T, L, E> {
             Permit {
                 open: self.open.clone(),
                 key,
+                fetch,
                 progress,
             },
             follower,
@@ -106,10 +117,17 @@ impl<T: Clone, L: Clone, E: Clone> Default for Flights<T, L, E> {
 pub struct Permit<T, L, E> {
     open: Open<T, L, E>,
     key: Option<Key>,
+    fetch: Option<Arc<PendingFetch>>,
     progress: watch::Sender<Progress<T, L, E>>,
 }
 
 impl<T, L, E> Permit<T, L, E> {
+    /// Returns the fetch that it leads, where its answer is shared or stored.
+    #[must_use]
+    pub fn fetch(&self) -> Option<&PendingFetch> {
+        self.fetch.as_deref()
+    }
+
     /// Tells all followers what came.
     pub fn tell(&self, event: T) {
         self.progress
@@ -128,7 +146,7 @@ impl<T, L, E> Permit<T, L, E> {
 
     fn end(self, last: Option<T>, how: Result<L, E>) {
         // Off the map first: who sees a failure and asks again must not join this flight.
-        self.leave();
+        self.leave(&mut self.open.lock());
         self.progress.send_modify(|progress| {
             progress.events.extend(last);
             progress.end = Some(how);
@@ -141,19 +159,17 @@ impl<T, L, E> Permit<T, L, E> {
             self.progress.closed().await;
             let mut open = self.open.lock();
             if self.progress.receiver_count() == 0 {
-                self.key.iter().for_each(|key| drop(open.remove(key)));
+                self.leave(&mut open);
                 return;
             }
         }
     }
 
-    fn leave(&self) {
+    /// Takes itself off the map, where a fetch that began after a purge may have taken its place.
+    fn leave(&self, open: &mut HashMap<Key, InFlight<T, L, E>>) {
         let Some(key) = self.key else { return };
-        let mut open = self.open.lock();
-        if open
-            .get(&key)
-            .is_some_and(|progress| progress.same_channel(&self.progress))
-        {
+        let is_own = |flight: &InFlight<T, L, E>| flight.progress.same_channel(&self.progress);
+        if open.get(&key).is_some_and(is_own) {
             open.remove(&key);
         }
     }
@@ -161,7 +177,7 @@ impl<T, L, E> Permit<T, L, E> {
 
 impl<T, L, E> Drop for Permit<T, L, E> {
     fn drop(&mut self) {
-        self.leave();
+        self.leave(&mut self.open.lock());
     }
 }
 
@@ -233,24 +249,45 @@ impl<T: Clone, L: Clone, E: Clone> Follower<T, L, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{entry, key};
+    use crate::{
+        Purge,
+        testing::{cache, key, new_entry, ticket},
+    };
 
     type TestFlights = Flights<&'static str, u8, &'static str>;
     type TestFollower = Follower<&'static str, u8, &'static str>;
     type TestPermit = Permit<&'static str, u8, &'static str>;
     type Error = FlightError<&'static str>;
 
-    fn lead(flights: &TestFlights) -> (TestPermit, TestFollower) {
-        match flights.board(key(1), || None) {
-            Boarding::Lead(permit, follower) => (permit, follower),
-            Boarding::Join(_) | Boarding::Landed(_) => panic!("somebody leads already"),
-        }
+    /// All who ask the same question of one cache.
+    struct Callers {
+        cache: Cache,
+        flights: TestFlights,
     }
 
-    fn join(flights: &TestFlights) -> TestFollower {
-        match flights.board(key(1), || None) {
-            Boarding::Join(follower) => follower,
-            Boarding::Lead(..) | Boarding::Landed(_) => panic!("nobody leads"),
+    impl Callers {
+        fn new() -> Self {
+            let (_, cache) = cache(9);
+            let flights = TestFlights::new();
+            Self { cache, flights }
+        }
+
+        fn board(&self) -> Boarding<&'static str, u8, &'static str> {
+            self.flights.board(&self.cache, &ticket(1))
+        }
+
+        fn lead(&self) -> (TestPermit, TestFollower) {
+            match self.board() {
+                Boarding::Lead(permit, follower) => (permit, follower),
+                Boarding::Join(_) | Boarding::Landed(_) => panic!("somebody leads already"),
+            }
+        }
+
+        fn join(&self) -> TestFollower {
+            match self.board() {
+                Boarding::Join(follower) => follower,
+                Boarding::Lead(..) | Boarding::Landed(_) => panic!("nobody leads"),
+            }
         }
     }
 
@@ -264,12 +301,12 @@ mod tests {
 
     #[tokio::test]
     async fn who_comes_later_sees_all_from_the_first_event() {
-        let flights = TestFlights::new();
-        let (permit, mut leader) = lead(&flights);
+        let callers = Callers::new();
+        let (permit, mut leader) = callers.lead();
         permit.tell("Par");
-        let mut late = join(&flights);
+        let mut late = callers.join();
         permit.tell("is");
-        let mut very_late = join(&flights);
+        let mut very_late = callers.join();
         permit.land(Some("."), 7);
         let all = Ok(vec!["Par", "is", "."]);
         for follower in [&mut leader, &mut late, &mut very_late] {
@@ -282,43 +319,76 @@ mod tests {
 
     #[tokio::test]
     async fn who_asks_again_after_a_failure_leads() {
-        let flights = TestFlights::new();
-        let (permit, mut leader) = lead(&flights);
+        let callers = Callers::new();
+        let (permit, mut leader) = callers.lead();
         permit.tell("Par");
         permit.fail("lost");
         assert_eq!(leader.land().await, Err(FlightError::Failed("lost")));
         assert_eq!(leader.landing(), None);
-        lead(&flights);
+        callers.lead();
     }
 
     #[tokio::test]
     async fn nobody_waits_for_a_leader_that_is_gone() {
-        let flights = TestFlights::new();
-        let (permit, mut leader) = lead(&flights);
+        let callers = Callers::new();
+        let (permit, mut leader) = callers.lead();
         drop(permit);
         assert_eq!(events(&mut leader).await, Err(FlightError::Abandoned));
         assert_eq!(leader.land().await, Err(FlightError::Abandoned));
-        lead(&flights);
+        callers.lead();
     }
 
     #[tokio::test]
     async fn a_flight_is_deserted_once_its_last_follower_leaves() {
-        let flights = TestFlights::new();
-        let (permit, leader) = lead(&flights);
-        let other = join(&flights);
+        let callers = Callers::new();
+        let (permit, leader) = callers.lead();
+        let other = callers.join();
         drop(leader);
         let waits = tokio::time::timeout(std::time::Duration::ZERO, permit.deserted()).await;
         assert!(waits.is_err(), "somebody follows still");
         drop(other);
         permit.deserted().await;
-        lead(&flights);
+        callers.lead();
+    }
+
+    #[tokio::test]
+    async fn a_fetch_that_a_purge_has_taken_is_not_joined() {
+        let callers = Callers::new();
+        let (old, mut before) = callers.lead();
+        callers.cache.purge(&Purge::Key(key(2)));
+        let mut also_before = callers.join();
+        callers.cache.purge(&Purge::Key(key(1)));
+        let (new, mut after) = callers.lead();
+        old.land(Some("Rome"), 1);
+        let mut also_after = callers.join();
+        new.land(Some("Paris"), 2);
+        for (follower, text) in [
+            (&mut before, "Rome"),
+            (&mut also_before, "Rome"),
+            (&mut after, "Paris"),
+            (&mut also_after, "Paris"),
+        ] {
+            assert_eq!(events(follower).await, Ok(vec![text]));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deserted_fetch_leaves_the_one_in_its_place_alone() {
+        let callers = Callers::new();
+        let (old, follower) = callers.lead();
+        callers.cache.purge(&Purge::All);
+        let (_new, _follower) = callers.lead();
+        drop(follower);
+        old.deserted().await;
+        callers.join();
     }
 
     #[test]
-    fn what_landed_meanwhile_is_not_fetched_again() {
-        let flights = TestFlights::new();
-        let landed = entry("Paris");
-        let boarding = flights.board(key(1), || Some(landed.clone()));
-        assert!(matches!(boarding, Boarding::Landed(entry) if Arc::ptr_eq(&entry, &landed)));
+    fn what_was_stored_meanwhile_is_not_fetched_again() {
+        let callers = Callers::new();
+        callers.cache.insert(new_entry(1, "Paris"));
+        let held = callers.cache.peek(&key(1)).expect("it is held");
+        let boarding = callers.board();
+        assert!(matches!(boarding, Boarding::Landed(entry) if Arc::ptr_eq(&entry, &held)));
     }
 }

@@ -90,6 +90,8 @@ pub enum Keyed {
 pub struct Ticket {
     /// Where the answer is, or will be.
     pub key: Key,
+    /// The model that is asked for; empty if none is.
+    pub model: Box<str>,
     /// Whether a new answer is stored.
     pub store: bool,
     /// How long a new answer stays good, where it is less than the cache's own limit.
@@ -313,6 +315,7 @@ impl Draft {
         digest.add(&body);
         Ticket {
             key: Key(digest.finish()),
+            model: self.request.body["model"].as_str().unwrap_or("").into(),
             store: self.store,
             ttl: self
                 .ttl_seconds

@@ -2,17 +2,46 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use deja_wire::{Answer, Endpoint};
 use parking_lot::Mutex;
 use serde_json::json;
 
 use crate::{
-    Entry, EntryFacts, EntryId, Eviction, Gauges, Keep, Key, NewEntry, Outcome, OutcomeKind,
-    PolicyError, PolicyFailure, Question, RemovalCause, Sample, Stats,
+    Cache, CacheLimits, Capacity, EntryFacts, EntryId, Eviction, Gauges, Keep, Key, NewEntry,
+    Outcome, OutcomeKind, PolicyError, PolicyFailure, Question, RemovalCause, Sample, Stats,
+    Ticket,
 };
 
 pub(crate) fn key(number: u8) -> Key {
     Key::from_bytes([number; 32])
+}
+
+/// The ticket of question number `number`, with tag `t`.
+pub(crate) fn ticket(number: u8) -> Ticket {
+    Ticket {
+        key: key(number),
+        model: "m".into(),
+        store: true,
+        ttl: None,
+        tags: vec!["t".to_owned()],
+        body: Bytes::new(),
+    }
+}
+
+/// A cache of so many entries, and its policy.
+pub(crate) fn cache(entries: u64) -> (FakePolicy, Cache) {
+    let policy = FakePolicy::default();
+    let capacity = Capacity {
+        entries,
+        bytes: 1 << 20,
+    };
+    let limits = CacheLimits {
+        capacity,
+        ttl: None,
+        max_share: None,
+    };
+    (policy.clone(), Cache::new(limits, Box::new(policy)))
 }
 
 /// An answer that says this, to question number `number`.
@@ -48,10 +77,6 @@ fn answer(text: &str) -> Answer {
     });
     Answer::from_document(Endpoint::ChatCompletions, document.to_string().as_bytes())
         .expect("it is a whole answer")
-}
-
-pub(crate) fn entry(text: &str) -> Arc<Entry> {
-    Arc::new(Entry::new(new_entry(1, text)))
 }
 
 pub(crate) fn outcome(kind: OutcomeKind) -> Outcome {

@@ -6,9 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use deja_cache::{
-    Endpoint, FetchOrder, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket,
-};
+use deja_cache::{Endpoint, Keep, NewEntry, Permit, Question, ScopePart, Stored, Tenant, Ticket};
 use deja_wire::{Answer, Fragment, Frame, FrameKind, Fresh, Incomplete};
 use hyper::HeaderMap;
 use tokio::{
@@ -81,8 +79,6 @@ pub(crate) struct Fetch {
     pub(crate) _body: Arc<Share>,
     /// Where to store the answer, if it is to be stored.
     pub(crate) ticket: Option<Ticket>,
-    /// When the answer was asked for.
-    pub(crate) asked_at: FetchOrder,
     /// The choices or embeddings that the request wants.
     pub(crate) parts: usize,
     /// What the answer may take.
@@ -152,7 +148,7 @@ impl Fetch {
     }
 
     async fn run(self, permit: &Lead) -> Result<Fetched, FetchError> {
-        let recording = Recording::begin(&self);
+        let recording = Recording::begin(&self, permit);
         let order = self.order.clone();
         let source = self.backend.backend.fetch(order, &self.limits).await?;
         permit.tell(Progress::Begun {
@@ -173,7 +169,7 @@ impl Fetch {
                 },
                 rest: None,
             }),
-            Content::Stream(frames) => recording.stream(*frames, permit).await,
+            Content::Stream(frames) => recording.stream(*frames).await,
         }
     }
 }
@@ -181,13 +177,14 @@ impl Fetch {
 /// An answer that is being fetched, and perhaps to be stored.
 struct Recording<'a> {
     fetch: &'a Fetch,
+    permit: &'a Lead,
     started: Instant,
     /// What is stored beside it, made while the backend is at work.
     question: Option<JoinHandle<Question>>,
 }
 
 impl<'a> Recording<'a> {
-    fn begin(fetch: &'a Fetch) -> Self {
+    fn begin(fetch: &'a Fetch, permit: &'a Lead) -> Self {
         let (endpoint, keeps) = (fetch.endpoint, fetch.keeps_requests);
         let body = fetch.ticket.as_ref().map(|ticket| ticket.body.clone());
         let question = body.map(|body| {
@@ -205,6 +202,7 @@ impl<'a> Recording<'a> {
         });
         Self {
             fetch,
+            permit,
             started: Instant::now(),
             question,
         }
@@ -243,7 +241,7 @@ impl<'a> Recording<'a> {
     }
 
     /// Takes an answer in frame by frame, and passes each on.
-    async fn stream(self, mut frames: Frames, permit: &Lead) -> Result<Fetched, FetchError> {
+    async fn stream(self, mut frames: Frames) -> Result<Fetched, FetchError> {
         let mut is_told = false;
         while let Some(Frame { bytes, kind }) = frames.next().await.transpose()? {
             let frame = Progress::Frame(bytes, kind);
@@ -255,7 +253,7 @@ impl<'a> Recording<'a> {
                 });
             }
             is_told |= kind == FrameKind::Error;
-            permit.tell(frame);
+            self.permit.tell(frame);
         }
         let fragment = frames.finish().err();
         let reason = fragment.map_or(Incomplete::NoEnd, |fragment| fragment.reason);
@@ -312,7 +310,7 @@ impl<'a> Recording<'a> {
             tenant: self.fetch.tenant,
         };
         let cache = &self.fetch.proxy.cache;
-        let stored = cache.insert_fetched(entry, self.fetch.asked_at);
+        let stored = cache.insert_fetched(entry, self.permit.fetch()?);
         debug!(key = %ticket.key, ?stored, "an answer came in whole");
         Some(stored)
     }

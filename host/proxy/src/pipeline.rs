@@ -221,7 +221,7 @@ impl Proxy {
         let key = ticket.key;
         let mut tries = 0..TRIES;
         loop {
-            let (flight, joined) = match self.flights.board(key, || self.cache.peek(&key)) {
+            let (flight, joined) = match self.flights.board(&self.cache, &ticket) {
                 Boarding::Landed(entry) => {
                     self.cache.used(&entry);
                     let delivery = plan.delivery;
@@ -286,7 +286,8 @@ impl Proxy {
         plan: &Plan,
         ticket: Option<Ticket>,
     ) -> Result<Arrival, Error> {
-        let (permit, flight) = self.flights.alone();
+        let pending = ticket.as_ref().map(|ticket| self.cache.begin_fetch(ticket));
+        let (permit, flight) = self.flights.alone(pending);
         fetch::lead(permit, plan.fetch(self, ticket)?);
         plan.arrival(flight).await
     }

@@ -80,7 +80,6 @@ impl Plan {
             order: self.order.clone(),
             _body: self.body.clone(),
             ticket: ticket.filter(|ticket| ticket.store),
-            asked_at: proxy.cache.begin_fetch(),
             parts: self.parts,
             limits: AnswerLimits::new(settings, &budgets.answers, &budgets.parsed),
             keeps_requests: settings.keep_requests,

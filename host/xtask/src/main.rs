@@ -11,6 +11,7 @@ mod bindings;
 mod blas;
 mod cargo;
 mod debian;
+mod deny;
 mod fuzz;
 mod mlx;
 mod model;
@@ -119,6 +120,11 @@ enum Command {
         #[arg(last = true)]
         arguments: Vec<OsString>,
     },
+    /// Check the licences and sources of all that is depended on, and what is known against it
+    ///
+    /// `.cargo/deny.toml` says what is allowed. `test` checks the same but for advisories, whose
+    /// database is at github.com.
+    Deny,
     /// Write Rust's view of mlx-c; `setup` calls this
     #[cfg(target_os = "linux")]
     #[command(hide = true)]
@@ -152,6 +158,7 @@ fn run(options: Options) -> Result<()> {
             time,
             arguments,
         } => fuzz::run(choice, &targets, time, &arguments),
+        Command::Deny => deny::run(),
         Command::Test { steps, arguments } => test::run(choice, &steps, &arguments),
         #[cfg(target_os = "linux")]
         Command::Bindings {

@@ -10,13 +10,15 @@ use clap::ValueEnum;
 use deja_component::Artifact;
 
 use crate::wasm::Choice;
-use crate::{cargo, paths, plugins, python, setup, shell};
+use crate::{cargo, deny, paths, plugins, python, setup, shell};
 
 /// A part of the checks.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Step {
     /// rustfmt over all workspaces
     Format,
+    /// Licences and sources of the packages of all workspaces
+    Packages,
     /// clippy over both workspaces, where a warning is an error
     Lint,
     /// The unit tests of the guests and of xtask
@@ -54,6 +56,7 @@ impl Step {
     fn run(self, arguments: &[OsString]) -> Result<()> {
         match self {
             Self::Format => format(),
+            Self::Packages => deny::packages(),
             Self::Lint => lint(),
             Self::Guests => guests(),
             Self::Host => host(arguments),

@@ -3,23 +3,16 @@
 
 use bytes::Bytes;
 use hyper::HeaderMap;
-use reqwest::{Response, header::CONTENT_TYPE};
 
 use crate::{
     bodies,
-    load::Load,
+    load::{Load, ROUNDS, TRIES},
     nginx::{AccessLog, Nginx},
     plain::{Plain, Threads},
     report::{By, Comparison, Goal, Unit, quantile},
     server,
     upstream::Upstream,
 };
-
-/// Nobody has the machine to himself for long: the servers take turns, and the median counts.
-const ROUNDS: usize = 3;
-
-/// How often a server is asked beforehand, so that it remembers the answer.
-const TRIES: usize = 10;
 
 const PATH: &str = "/v1/chat/completions";
 
@@ -34,9 +27,7 @@ const HYPER_PER_CORE: usize = 5;
 pub(crate) async fn measure(upstream: &Upstream) -> Vec<Comparison> {
     let body = bodies::short();
     eprintln!("hits and logs, request of {} …", bodies::size(body.len()));
-    let quiet = server::setup(upstream).start().await;
-    let logging = server::setup(upstream).env("DEJA_LOG", "info");
-    let logging = logging.without_log().start().await;
+    let [quiet, logging] = server::quiet_and_logging(upstream).await;
     let nginx = [AccessLog::On, AccessLog::Off].map(|log| Nginx::start(upstream.address(), log));
     for url in [quiet.url(), logging.url(), &nginx[0].url(), &nginx[1].url()] {
         for _ in 0..TRIES {
@@ -107,11 +98,7 @@ fn comparisons(rates: &[f64]) -> Vec<Comparison> {
 
 /// What a server replies to the question.
 async fn reply(url: &str, body: &[u8]) -> (HeaderMap, Bytes) {
-    let request = deja_tests::client().post(format!("{url}{PATH}"));
-    let request = request.header(CONTENT_TYPE, "application/json");
-    let reply = request.body(body.to_owned()).send().await;
-    let reply = reply.and_then(Response::error_for_status);
-    let reply = reply.expect("the server answers");
+    let reply = server::post(url, PATH, body).await;
     let headers = reply.headers().clone();
     (headers, reply.bytes().await.expect("the answer comes"))
 }

@@ -1,25 +1,17 @@
 //! How many hits in a second, beside nginx with the same answers in its cache.
 
-use reqwest::{Response, header::CONTENT_TYPE};
-
 use crate::{
     bodies,
-    load::Load,
+    load::{Load, ROUNDS, TRIES},
     nginx::{AccessLog, Nginx},
     report::{By, Comparison, Goal, Unit, quantile},
     server,
     upstream::Upstream,
 };
 
-/// Nobody has the machine to himself for long: the systems take turns, and the median counts.
-const ROUNDS: usize = 3;
-
 /// About the longest request that nginx can remember: it keeps the length of a key in 16 bits. A
 /// longer one it passes on, each time.
 const NGINX_LIMIT: usize = 60_000;
-
-/// How often a server is asked beforehand: nginx answers first and remembers then.
-const TRIES: usize = 10;
 
 /// A question that is asked over and over.
 struct Question {
@@ -66,9 +58,7 @@ async fn compare(upstream: &Upstream, question: &Question) -> [Comparison; 2] {
     eprintln!("hits, request of {} …", bodies::size(question.body.len()));
     let upstream_of_nginx = Upstream::start().await;
     let nginx = Nginx::start(upstream_of_nginx.address(), AccessLog::Off);
-    let deja = server::setup(upstream).start().await;
-    let logging = server::setup(upstream).env("DEJA_LOG", "info");
-    let logging = logging.without_log().start().await;
+    let [deja, logging] = server::quiet_and_logging(upstream).await;
     let mut caches = [
         Cache::new(&nginx.url(), &upstream_of_nginx, "x-cache-status"),
         Cache::new(deja.url(), upstream, "cache-status"),
@@ -138,11 +128,7 @@ impl<'a> Cache<'a> {
 
     /// Asks once, and reads what the cache did.
     async fn status(&self, question: &Question) -> String {
-        let request = deja_tests::client().post(format!("{}{}", self.url, question.path));
-        let request = request.header(CONTENT_TYPE, "application/json");
-        let reply = request.body(question.body.clone()).send().await;
-        let reply = reply.and_then(Response::error_for_status);
-        let reply = reply.expect("the server answers");
+        let reply = server::post(&self.url, question.path, &question.body).await;
         let status = reply.headers().get(self.header);
         let status = status.expect("a cache says what it did").to_str();
         let status = status.expect("it is text").to_ascii_lowercase();

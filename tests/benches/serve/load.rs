@@ -8,6 +8,12 @@ use tokio::process::Command;
 
 const SCRIPT: &str = include_str!("post.lua");
 
+/// Nobody has the machine to himself for long: servers take turns, and the median counts.
+pub(crate) const ROUNDS: usize = 3;
+
+/// How often a server is asked before it is put under load, so that it remembers the answer.
+pub(crate) const TRIES: usize = 10;
+
 const OPTIONS: [&str; 3] = ["-t1", "-c32", "-d8s"];
 
 /// A request that wrk sends over and over.

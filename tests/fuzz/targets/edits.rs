@@ -1,4 +1,5 @@
-//! Edits are refused, or made as a naive reader makes them, and the model stays.
+//! Edits are refused, or made as a naive reader makes them, and the model stays. A floor refuses
+//! some more of them, and changes none.
 //!
 //! An input is a body, a zero byte, and bytes that choose the edits.
 
@@ -8,7 +9,7 @@ use std::{ops::Range, sync::Arc};
 
 use arbitrary::{Arbitrary, Unstructured};
 use deja_cache::{
-    BypassReason, Change, Decision, Edit, EditProblem, Endpoint, KeyRequest, Keyed, Keyer,
+    BypassReason, Change, Decision, Edit, EditProblem, Endpoint, Floor, KeyRequest, Keyed, Keyer,
     KeyerChain, NoHeaders, PolicyError, Recipe, Scope,
 };
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +19,7 @@ use serde_json::{Map, Value};
 const MOST: usize = 8;
 
 /// Asks for the same edits of every body.
-struct Editing(Vec<Edit>);
+struct Editing(Floor, Vec<Edit>);
 
 impl Keyer for Editing {
     fn name(&self) -> &'static str {
@@ -29,9 +30,13 @@ impl Keyer for Editing {
         "editing"
     }
 
+    fn floor(&self) -> Floor {
+        self.0
+    }
+
     fn decide(&self, _: &KeyRequest) -> Result<Decision, PolicyError> {
         Ok(Decision::Cache(Recipe {
-            edits: self.0.clone(),
+            edits: self.1.clone(),
             ..Recipe::default()
         }))
     }
@@ -49,11 +54,17 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let by_hand = edited(&body, &edits);
-    match (keyed(&body, &[&edits]), by_hand) {
+    let made = keyed(Floor::Open, &body, &[&edits]);
+    match keyed(Floor::Held, &body, &[&edits]) {
+        Err(EditProblem::BelowFloor { .. }) => assert!(made.is_ok()),
+        held => assert_eq!(held, made, "the floor changes what it lets pass"),
+    }
+    match (made, by_hand) {
         (Ok(made), Some(expected)) => {
             assert_eq!(made, without_delivery(expected));
             assert_eq!(made.get("model"), body.get("model"));
-            let passed_on = keyed(&body, &[&edits, &[]]).expect("no edits, no mistakes");
+            let passed_on =
+                keyed(Floor::Open, &body, &[&edits, &[]]).expect("no edits, no mistakes");
             assert_eq!(passed_on, made, "the next keyer's body differs");
         }
         (Err(_), None) => {}
@@ -62,10 +73,10 @@ fuzz_target!(|data: &[u8]| {
 });
 
 /// The body that is hashed after keyers with these edits.
-fn keyed(body: &Value, keyers: &[&[Edit]]) -> Result<Value, EditProblem> {
+fn keyed(floor: Floor, body: &Value, keyers: &[&[Edit]]) -> Result<Value, EditProblem> {
     let keyers = keyers
         .iter()
-        .map(|edits| Arc::new(Editing(edits.to_vec())) as Arc<dyn Keyer>);
+        .map(|edits| Arc::new(Editing(floor, edits.to_vec())) as Arc<dyn Keyer>);
     let request = KeyRequest {
         endpoint: Endpoint::ChatCompletions,
         headers: Arc::new(NoHeaders),

@@ -182,6 +182,17 @@ fn the_page_of_somebody_else_is_an_answer_to_nothing_else() {
 }
 
 #[test]
+fn half_a_document_is_lost_unless_it_was_planned() {
+    let mut asked = chat();
+    let mut half = document(Api::OpenAi, &asked.answer(CALLER));
+    half.body.truncate(20);
+    let verdict = judge(&asked, DOCUMENT, &half);
+    assert!(matches!(verdict, Verdict::Lost(_)), "{verdict:?}");
+    asked.fault = Some(Fault::Garbled);
+    assert_eq!(judge(&asked, DOCUMENT, &half), Verdict::Planned);
+}
+
+#[test]
 fn who_leaves_has_got_the_beginning_of_the_right_answer() {
     let asked = chat();
     let mut reply = half(Api::OpenAi, &asked.answer(CALLER));

@@ -1,24 +1,15 @@
+use std::{
+    sync::atomic::{AtomicBool, AtomicU32},
+    thread,
+};
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     PolicyFailure,
-    testing::{FakePolicy, key, new_entry},
+    testing::{FakePolicy, cache, key, new_entry, ticket},
 };
-
-fn cache(entries: u64) -> (FakePolicy, Cache) {
-    let policy = FakePolicy::default();
-    let capacity = Capacity {
-        entries,
-        bytes: 1 << 20,
-    };
-    let limits = CacheLimits {
-        capacity,
-        ttl: None,
-        max_share: None,
-    };
-    (policy.clone(), Cache::new(limits, Box::new(policy)))
-}
 
 fn insert(cache: &Cache, number: u8) -> EntryId {
     cache.insert(new_entry(number, "Paris"));
@@ -331,10 +322,6 @@ proptest! {
 
 #[test]
 fn what_was_asked_for_before_a_purge_is_not_stored_after_it() {
-    let tagged = || NewEntry {
-        tags: vec!["t".to_owned()],
-        ..new_entry(1, "Paris")
-    };
     for (purge, outcome) in [
         (Purge::All, Stored::Outdated),
         (Purge::Key(key(1)), Stored::Outdated),
@@ -345,33 +332,69 @@ fn what_was_asked_for_before_a_purge_is_not_stored_after_it() {
         (Purge::Model("n".to_owned()), Stored::Yes),
     ] {
         let (_, cache) = cache(9);
-        let order = cache.begin_fetch();
+        let fetch = cache.begin_fetch(&ticket(1));
         cache.purge(&purge);
-        let later = cache.begin_fetch();
-        assert_eq!(cache.insert_fetched(tagged(), order), outcome, "{purge:?}");
-        assert_eq!(cache.insert_fetched(tagged(), later), Stored::Yes);
+        let later = cache.begin_fetch(&ticket(1));
+        let store = |fetch| cache.insert_fetched(new_entry(1, "Paris"), fetch);
+        assert_eq!(store(&fetch), outcome, "{purge:?}");
+        assert_eq!(store(&later), Stored::Yes);
     }
 }
 
 #[test]
-fn many_purges_are_not_forgotten() {
+fn a_purge_is_remembered_for_as_long_as_a_fetch_takes() {
     let (_, cache) = cache(9);
-    let order = cache.begin_fetch();
+    let fetch = cache.begin_fetch(&ticket(1));
     cache.purge(&Purge::Key(key(1)));
     for _ in 0..2000 {
         cache.purge(&Purge::Key(key(2)));
+        drop(cache.begin_fetch(&ticket(1)));
     }
-    let outcome = cache.insert_fetched(new_entry(1, "Paris"), order);
+    let outcome = cache.insert_fetched(new_entry(1, "Paris"), &fetch);
     assert_eq!(outcome, Stored::Outdated);
+}
+
+#[test]
+fn no_fetch_from_before_a_purge_is_stored_by_another_thread() {
+    let (_, cache) = cache(9);
+    let (purges, is_over) = (AtomicU32::new(0), AtomicBool::new(false));
+    let store = || {
+        while !is_over.load(Ordering::SeqCst) {
+            let fetch = cache.begin_fetch(&ticket(1));
+            let began_after = purges.load(Ordering::SeqCst);
+            let entry = NewEntry {
+                cost: Duration::from_millis(began_after.into()),
+                ..new_entry(1, "Paris")
+            };
+            cache.insert_fetched(entry, &fetch);
+        }
+    };
+    let first_is_newer = |number: u32| {
+        purges.store(number, Ordering::SeqCst);
+        cache.purge(&Purge::All);
+        loop {
+            if let Some(first) = cache.peek(&key(1)) {
+                return first.facts.cost_ms >= number;
+            }
+            thread::yield_now();
+        }
+    };
+    let are_newer = thread::scope(|scope| {
+        (0..2).for_each(|_| drop(scope.spawn(store)));
+        let are_newer = (1..200).all(first_is_newer);
+        is_over.store(true, Ordering::SeqCst);
+        are_newer
+    });
+    assert!(are_newer);
 }
 
 #[test]
 fn an_older_fetch_does_not_overwrite_a_newer_answer() {
     let (_, cache) = cache(9);
-    let (older, newer) = (cache.begin_fetch(), cache.begin_fetch());
-    let store = |text, order| cache.insert_fetched(new_entry(1, text), order);
-    assert_eq!(store("new", newer), Stored::Yes);
-    assert_eq!(store("old", older), Stored::Outdated);
+    let [older, newer] = [(); 2].map(|()| cache.begin_fetch(&ticket(1)));
+    let store = |text, fetch| cache.insert_fetched(new_entry(1, text), fetch);
+    assert_eq!(store("new", &newer), Stored::Yes);
+    assert_eq!(store("old", &older), Stored::Outdated);
     let held = cache.peek(&key(1)).expect("it is held");
-    assert_eq!(held.order, newer);
+    assert_eq!(held.order, newer.order());
 }

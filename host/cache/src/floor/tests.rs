@@ -149,232 +149,165 @@ fn responses() -> Value {
     })
 }
 
+/// Sees whether each list of edits of a body goes below the floor.
+fn all(goes_below: bool, endpoint: Endpoint, body: &Value, cases: &[Vec<Edit>]) {
+    for edits in cases {
+        let found = below(endpoint, body, edits);
+        assert_eq!(found.is_some(), goes_below, "{edits:?}: {found:?}");
+    }
+}
+
 #[test]
-#[allow(clippy::too_many_lines, reason = "it is one table")]
 fn what_was_asked_stays_in_the_key() {
-    const CHAT: Endpoint = Endpoint::ChatCompletions;
-    const MESSAGES: Endpoint = Endpoint::Messages;
-    const RESPONSES: Endpoint = Endpoint::Responses;
+    let is_held = |endpoint, body: Value, cases: &[Vec<Edit>]| all(true, endpoint, &body, cases);
     let everything = "what is the capital of france and of germany ".repeat(4);
     let moved = json!({"role": "assistant", "content": "What is the capital of France?"});
-    let cases = [
-        (CHAT, chat(), vec![remove("/messages")]),
-        (CHAT, chat(), vec![replace("/messages", &json!([]))]),
-        (CHAT, chat(), vec![remove("/messages/1")]),
-        (CHAT, chat(), vec![remove("/messages/1/content")]),
-        (CHAT, chat(), vec![remove("/messages/3")]),
-        (CHAT, chat(), vec![replace("/messages/1", &moved)]),
-        (
-            CHAT,
-            chat(),
-            vec![rewrite("/messages/1/content", 0, 30, "")],
-        ),
-        (
-            CHAT,
-            chat(),
-            vec![rewrite("/messages/1/content", 0, 29, "")],
-        ),
-        (
-            CHAT,
-            chat(),
-            vec![rewrite("/messages/1/content", 0, 30, &everything)],
-        ),
-        (
-            CHAT,
-            chat(),
-            vec![replace("/messages/3/content", &json!("x"))],
-        ),
-        (CHAT, chat(), vec![remove("/messages/4/content/0/text")]),
-        (CHAT, chat(), vec![remove("/messages/4/content/1")]),
-        (
-            CHAT,
-            chat(),
-            vec![remove("/messages/4/content/1/image_url")],
-        ),
-        (
-            CHAT,
-            chat(),
-            vec![
-                remove("/messages/4/content/0"),
-                remove("/messages/4/content/1"),
-            ],
-        ),
-        (CHAT, chat(), vec![remove("/tools")]),
-        (CHAT, chat(), vec![remove("/tools/0")]),
-        (CHAT, chat(), vec![remove("/tools/0/function/parameters")]),
-        (
-            CHAT,
-            chat(),
-            vec![rewrite("/tools/1/function/description", 0, 19, "")],
-        ),
-        (CHAT, chat(), vec![remove("/n")]),
-        (CHAT, chat(), vec![replace("/n", &json!(1))]),
-        (CHAT, chat(), vec![remove("/logprobs")]),
-        (CHAT, chat(), vec![remove("/top_logprobs")]),
-        (
-            CHAT,
-            chat(),
-            vec![replace("/response_format/type", &json!("text"))],
-        ),
-        (MESSAGES, messages(), vec![remove("/output_config/format")]),
-        (MESSAGES, messages(), vec![remove("/messages/2/content/0")]),
-        (
-            MESSAGES,
-            messages(),
-            vec![remove("/messages/2/content/0/content/0")],
-        ),
-        (MESSAGES, messages(), vec![remove("/messages/0/content/1")]),
-        (
-            MESSAGES,
-            messages(),
-            vec![replace("/messages/3/content", &json!([]))],
-        ),
-        (
-            Endpoint::CountTokens,
-            messages(),
-            vec![remove("/messages/0")],
-        ),
+    let turns = [
+        vec![remove("/messages")],
+        vec![replace("/messages", &json!([]))],
+        vec![remove("/messages/1")],
+        vec![remove("/messages/1/content")],
+        vec![remove("/messages/3")],
+        vec![replace("/messages/1", &moved)],
+        vec![rewrite("/messages/1/content", 0, 30, "")],
+        vec![rewrite("/messages/1/content", 0, 29, "")],
+        vec![rewrite("/messages/1/content", 0, 30, &everything)],
+        vec![replace("/messages/3/content", &json!("x"))],
+        vec![remove("/messages/4/content/0/text")],
+        vec![remove("/messages/4/content/1")],
+        vec![remove("/messages/4/content/1/image_url")],
+        vec![
+            remove("/messages/4/content/0"),
+            remove("/messages/4/content/1"),
+        ],
+    ];
+    is_held(Endpoint::ChatCompletions, chat(), &turns);
+    let terms = [
+        vec![remove("/tools")],
+        vec![remove("/tools/0")],
+        vec![remove("/tools/0/function/parameters")],
+        vec![rewrite("/tools/1/function/description", 0, 19, "")],
+        vec![remove("/n")],
+        vec![replace("/n", &json!(1))],
+        vec![remove("/logprobs")],
+        vec![remove("/top_logprobs")],
+        vec![replace("/response_format/type", &json!("text"))],
+    ];
+    is_held(Endpoint::ChatCompletions, chat(), &terms);
+    let blocks = [
+        vec![remove("/output_config/format")],
+        vec![remove("/messages/2/content/0")],
+        vec![remove("/messages/2/content/0/content/0")],
+        vec![remove("/messages/0/content/1")],
+        vec![replace("/messages/3/content", &json!([]))],
+    ];
+    is_held(Endpoint::Messages, messages(), &blocks);
+    let items = [
+        vec![remove("/input/1")],
+        vec![remove("/input/4/output")],
+        vec![replace("/input/4/output", &json!("c.rs"))],
+        vec![remove("/input/4/type")],
+        vec![remove("/input/5/id")],
+        vec![remove("/text/format")],
+    ];
+    is_held(Endpoint::Responses, responses(), &items);
+    is_held(
+        Endpoint::CountTokens,
+        messages(),
+        &[vec![remove("/messages/0")]],
+    );
+    for (endpoint, body, edit) in [
         (
             Endpoint::Completions,
             json!({"prompt": "Why not?"}),
-            vec![remove("/prompt")],
+            remove("/prompt"),
         ),
         (
             Endpoint::Completions,
             json!({"prompt": ["Why?", "How?"]}),
-            vec![remove("/prompt/1")],
+            remove("/prompt/1"),
         ),
         (
             Endpoint::Completions,
             json!({"prompt": [1, 2]}),
-            vec![replace("/prompt/1", &json!(3))],
+            replace("/prompt/1", &json!(3)),
         ),
         (
             Endpoint::Embeddings,
             json!({"input": ["a", "b"]}),
-            vec![replace("/input/0", &json!("x"))],
+            replace("/input/0", &json!("x")),
         ),
         (
             Endpoint::Embeddings,
             json!({"input": "a", "dimensions": 2}),
-            vec![remove("/dimensions")],
+            remove("/dimensions"),
         ),
-        (RESPONSES, responses(), vec![remove("/input/1")]),
-        (RESPONSES, responses(), vec![remove("/input/4/output")]),
         (
-            RESPONSES,
-            responses(),
-            vec![replace("/input/4/output", &json!("c.rs"))],
-        ),
-        (RESPONSES, responses(), vec![remove("/input/4/type")]),
-        (RESPONSES, responses(), vec![remove("/input/5/id")]),
-        (RESPONSES, responses(), vec![remove("/text/format")]),
-        (
-            RESPONSES,
+            Endpoint::Responses,
             json!({"input": "Why not?"}),
-            vec![remove("/input")],
+            remove("/input"),
         ),
-    ];
-    for (endpoint, body, edits) in cases {
-        assert!(below(endpoint, &body, &edits).is_some(), "{edits:?}");
+    ] {
+        is_held(endpoint, body, &[vec![edit]]);
     }
 }
 
 #[test]
 fn what_does_not_matter_may_go() {
-    const CHAT: Endpoint = Endpoint::ChatCompletions;
-    const MESSAGES: Endpoint = Endpoint::Messages;
-    const RESPONSES: Endpoint = Endpoint::Responses;
+    let may_go = |endpoint, body: Value, cases: &[Vec<Edit>]| all(false, endpoint, &body, cases);
     let (first, second) = (chat()["tools"][0].clone(), chat()["tools"][1].clone());
-    let block = json!([{"type": "text", "text": "What is the capital of France?"}]);
-    let cases = [
-        (CHAT, chat(), vec![remove("/user"), remove("/messages/0")]),
-        (
-            CHAT,
-            chat(),
-            vec![rewrite(
-                "/messages/1/content",
-                0,
-                30,
-                "what is the capital of france?",
-            )],
-        ),
-        (
-            CHAT,
-            chat(),
-            vec![rewrite("/messages/1/content", 23, 29, "")],
-        ),
-        (CHAT, chat(), vec![replace("/messages/1/content", &block)]),
-        (
-            CHAT,
-            chat(),
-            vec![replace("/messages/3/tool_call_id", &json!("call_0"))],
-        ),
-        (CHAT, chat(), vec![remove("/messages/2/tool_calls")]),
-        (
-            CHAT,
-            chat(),
-            vec![replace("/tools/0", &second), replace("/tools/1", &first)],
-        ),
-        (CHAT, chat(), vec![remove("/tools/1/cache_control")]),
-        (MESSAGES, messages(), vec![remove("/system")]),
-        (MESSAGES, messages(), vec![remove("/messages/0/content/0")]),
-        (MESSAGES, messages(), vec![remove("/messages/2/content/1")]),
-        (
-            MESSAGES,
-            messages(),
-            vec![remove("/messages/2/content/0/content/0/cache_control")],
-        ),
-        (
-            MESSAGES,
-            messages(),
-            vec![replace(
-                "/messages/2/content/0/tool_use_id",
-                &json!("call_0"),
-            )],
-        ),
-        (
-            Endpoint::Completions,
-            json!({"prompt": "Why  not?"}),
-            vec![rewrite("/prompt", 3, 5, " ")],
-        ),
-        (
-            Endpoint::Embeddings,
-            json!({"input": ["A", "b"]}),
-            vec![replace("/input/0", &json!("a"))],
-        ),
-        (
-            RESPONSES,
-            responses(),
-            vec![remove("/instructions"), remove("/input/0")],
-        ),
-        (
-            RESPONSES,
-            responses(),
-            vec![remove("/input/2/id"), remove("/input/3/id")],
-        ),
-        (
-            RESPONSES,
-            responses(),
-            vec![
-                replace("/input/3/call_id", &json!("call_0")),
-                replace("/input/4/call_id", &json!("call_0")),
-            ],
-        ),
-        (
-            RESPONSES,
-            responses(),
-            vec![rewrite("/input/4/output", 5, 8, "or")],
-        ),
-        (
-            RESPONSES,
-            json!({"input": "Why  not?"}),
-            vec![rewrite("/input", 3, 5, " ")],
-        ),
+    let question = "What is the capital of France?";
+    let block = json!([{"type": "text", "text": question}]);
+    let edits = [
+        vec![remove("/user"), remove("/messages/0")],
+        vec![rewrite(
+            "/messages/1/content",
+            0,
+            30,
+            &question.to_lowercase(),
+        )],
+        vec![rewrite("/messages/1/content", 23, 29, "")],
+        vec![replace("/messages/1/content", &block)],
+        vec![replace("/messages/3/tool_call_id", &json!("call_0"))],
+        vec![remove("/messages/2/tool_calls")],
+        vec![replace("/tools/0", &second), replace("/tools/1", &first)],
+        vec![remove("/tools/1/cache_control")],
     ];
-    for (endpoint, body, edits) in cases {
-        assert_eq!(below(endpoint, &body, &edits), None, "{edits:?}");
-    }
+    may_go(Endpoint::ChatCompletions, chat(), &edits);
+    let result = "/messages/2/content/0";
+    let edits = [
+        vec![remove("/system")],
+        vec![remove("/messages/0/content/0")],
+        vec![remove("/messages/2/content/1")],
+        vec![remove(&format!("{result}/content/0/cache_control"))],
+        vec![replace(&format!("{result}/tool_use_id"), &json!("call_0"))],
+    ];
+    may_go(Endpoint::Messages, messages(), &edits);
+    let edits = [
+        vec![remove("/instructions"), remove("/input/0")],
+        vec![remove("/input/2/id"), remove("/input/3/id")],
+        vec![
+            replace("/input/3/call_id", &json!("call_0")),
+            replace("/input/4/call_id", &json!("call_0")),
+        ],
+        vec![rewrite("/input/4/output", 5, 8, "or")],
+    ];
+    may_go(Endpoint::Responses, responses(), &edits);
+    may_go(
+        Endpoint::Responses,
+        json!({"input": "Why  not?"}),
+        &[vec![rewrite("/input", 3, 5, " ")]],
+    );
+    may_go(
+        Endpoint::Completions,
+        json!({"prompt": "Why  not?"}),
+        &[vec![rewrite("/prompt", 3, 5, " ")]],
+    );
+    may_go(
+        Endpoint::Embeddings,
+        json!({"input": ["A", "b"]}),
+        &[vec![replace("/input/0", &json!("a"))]],
+    );
 }
 
 #[test]
