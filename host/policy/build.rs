@@ -5,6 +5,7 @@ use std::path::Path;
 fn main() {
     for name in [
         "claude-code",
+        "codex",
         "exact",
         "fifo",
         "gdsf",

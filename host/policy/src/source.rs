@@ -10,11 +10,12 @@ use crate::error::{PluginError, Problem};
 use crate::settings::PluginKind;
 
 /// The components that need no file.
-const BUILT_IN: [(&str, &[u8]); 12] = [
+const BUILT_IN: [(&str, &[u8]); 13] = [
     (
         "claude-code",
         include_bytes!("../../../plugins/dist/claude-code.wasm"),
     ),
+    ("codex", include_bytes!("../../../plugins/dist/codex.wasm")),
     ("exact", include_bytes!("../../../plugins/dist/exact.wasm")),
     ("fifo", include_bytes!("../../../plugins/dist/fifo.wasm")),
     ("gdsf", include_bytes!("../../../plugins/dist/gdsf.wasm")),

@@ -6,10 +6,8 @@
 //! that carry the same elements over from one API to the other.
 
 mod body;
-mod edits;
 mod settings;
 mod texts;
-mod tool_ids;
 mod tools;
 mod user;
 mod walk;

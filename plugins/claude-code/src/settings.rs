@@ -1,6 +1,10 @@
 //! The rules, and which of them apply.
 
+use deja_plugin::rules::{self, Rules};
 use serde::Deserialize;
+
+/// The edits of a body.
+pub(crate) type Edits<'s> = rules::Edits<'s, Settings>;
 
 /// JSON Schema of the settings.
 pub(crate) const SCHEMA: &str = include_str!("settings.schema.json");
@@ -48,30 +52,6 @@ pub(crate) enum Rule {
     MaskNudges,
 }
 
-impl Rule {
-    /// What "explain" shows.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::DropMetadataUserId => "drop-metadata-user-id",
-            Self::DropBillingHeader => "drop-billing-header",
-            Self::DropCacheControl => "drop-cache-control",
-            Self::DropPreviousMessageId => "drop-previous-message-id",
-            Self::DropThinkingSignature => "drop-thinking-signature",
-            Self::DropTotalTokens => "drop-total-tokens",
-            Self::DropUsageReminder => "drop-usage-reminder",
-            Self::CanonSessionStart => "canon-session-start",
-            Self::CanonContentBlocks => "canon-content-blocks",
-            Self::CanonToolOrder => "canon-tool-order",
-            Self::CanonToolUseIds => "canon-tool-use-ids",
-            Self::MaskDate => "mask-date",
-            Self::MaskEnvironment => "mask-environment",
-            Self::MaskGitStatus => "mask-git-status",
-            Self::MaskReminders => "mask-reminders",
-            Self::MaskNudges => "mask-nudges",
-        }
-    }
-}
-
 /// Which rules apply: all that change no answer, and of those that may change one whichever is
 /// asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -100,9 +80,12 @@ impl Settings {
             .and_then(serde_json::from_value)
             .map_err(|error| error.to_string())
     }
+}
 
-    /// Whether a rule applies.
-    pub(crate) fn apply(&self, rule: Rule) -> bool {
+impl Rules for Settings {
+    type Rule = Rule;
+
+    fn apply(&self, rule: Rule) -> bool {
         match rule {
             Rule::MaskDate => self.mask_date,
             Rule::MaskEnvironment => self.mask_environment,
@@ -110,6 +93,27 @@ impl Settings {
             Rule::MaskReminders => self.mask_reminders,
             Rule::MaskNudges => self.mask_nudges,
             _ => !self.disable.contains(&rule),
+        }
+    }
+
+    fn name(rule: Rule) -> &'static str {
+        match rule {
+            Rule::DropMetadataUserId => "drop-metadata-user-id",
+            Rule::DropBillingHeader => "drop-billing-header",
+            Rule::DropCacheControl => "drop-cache-control",
+            Rule::DropPreviousMessageId => "drop-previous-message-id",
+            Rule::DropThinkingSignature => "drop-thinking-signature",
+            Rule::DropTotalTokens => "drop-total-tokens",
+            Rule::DropUsageReminder => "drop-usage-reminder",
+            Rule::CanonSessionStart => "canon-session-start",
+            Rule::CanonContentBlocks => "canon-content-blocks",
+            Rule::CanonToolOrder => "canon-tool-order",
+            Rule::CanonToolUseIds => "canon-tool-use-ids",
+            Rule::MaskDate => "mask-date",
+            Rule::MaskEnvironment => "mask-environment",
+            Rule::MaskGitStatus => "mask-git-status",
+            Rule::MaskReminders => "mask-reminders",
+            Rule::MaskNudges => "mask-nudges",
         }
     }
 }
@@ -158,7 +162,7 @@ mod tests {
             .flatten()
             .map(|name| {
                 let rule: Rule = serde_json::from_value(name.clone()).expect("it is a rule");
-                assert_eq!(rule.name(), name);
+                assert_eq!(Settings::name(rule), name);
                 rule
             })
             .collect();

@@ -1,7 +1,7 @@
 //! What this crate's tests share: requests of the shape that Claude Code sends, and bodies with
 //! their edits made.
 
-use deja_plugin::keyer::{Change, Edit, Recipe};
+use deja_plugin::keyer::Recipe;
 use serde_json::{Value, json};
 
 use crate::recipe;
@@ -141,111 +141,5 @@ pub(crate) fn decided(body: &Value, config: &str) -> Recipe {
 
 /// A body with the keyer's edits made.
 pub(crate) fn canonical(body: &Value, config: &str) -> Value {
-    let mut edits: Vec<_> = decided(body, config)
-        .edits
-        .into_iter()
-        .map(Placed::new)
-        .collect();
-    edits.sort();
-    for pair in edits.windows(2) {
-        assert!(!pair[0].overlaps(&pair[1]), "{pair:?}");
-    }
-    let mut body = body.clone();
-    for placed in edits.into_iter().rev() {
-        make(&mut body, placed.edit.change);
-    }
-    body
-}
-
-/// An edit in the order of places: parents before children, items by number, rewrites by offset.
-#[derive(Debug)]
-struct Placed {
-    place: (Vec<Step>, u32),
-    edit: Edit,
-}
-
-/// One step of a pointer.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Step {
-    Item(usize),
-    Field(String),
-}
-
-impl Placed {
-    fn new(edit: Edit) -> Self {
-        let (pointer, start) = match &edit.change {
-            Change::Remove(pointer) => (pointer, 0),
-            Change::Replace(assignment) => (&assignment.pointer, 0),
-            Change::Rewrite(splice) => (&splice.pointer, splice.start),
-        };
-        let step = |step: &str| {
-            step.parse()
-                .map_or_else(|_| Step::Field(step.to_owned()), Step::Item)
-        };
-        let steps = pointer.split('/').map(step).collect();
-        let place = (steps, start);
-        Self { place, edit }
-    }
-
-    fn overlaps(&self, next: &Self) -> bool {
-        if let (Change::Rewrite(one), Change::Rewrite(other)) =
-            (&self.edit.change, &next.edit.change)
-        {
-            return one.pointer == other.pointer && other.start < one.end;
-        }
-        next.place.0.starts_with(&self.place.0)
-    }
-}
-
-impl PartialEq for Placed {
-    fn eq(&self, other: &Self) -> bool {
-        self.place == other.place
-    }
-}
-
-impl Eq for Placed {}
-
-impl PartialOrd for Placed {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Placed {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.place.cmp(&other.place)
-    }
-}
-
-fn make(body: &mut Value, change: Change) {
-    match change {
-        Change::Remove(pointer) => remove(body, &pointer),
-        Change::Replace(assignment) => {
-            let value = at(body, &assignment.pointer);
-            *value = serde_json::from_str(&assignment.json).expect("it is JSON");
-        }
-        Change::Rewrite(splice) => {
-            let Value::String(text) = at(body, &splice.pointer) else {
-                panic!("{} is no string", splice.pointer);
-            };
-            text.replace_range(
-                splice.start as usize..splice.end as usize,
-                &splice.replacement,
-            );
-        }
-    }
-}
-
-fn remove(body: &mut Value, pointer: &str) {
-    let (parent, name) = pointer.rsplit_once('/').expect("it is a pointer");
-    match at(body, parent) {
-        Value::Object(fields) => drop(fields.remove(name).expect("the field is there")),
-        Value::Array(items) => drop(items.remove(name.parse().expect("it is a number"))),
-        other => panic!("{other} has no {name}"),
-    }
-}
-
-fn at<'a>(body: &'a mut Value, pointer: &str) -> &'a mut Value {
-    body.pointer_mut(pointer)
-        .unwrap_or_else(|| panic!("nothing stands at {pointer}"))
+    deja_plugin::testing::canonical(body, &decided(body, config).edits)
 }

@@ -4,9 +4,9 @@
 mod masks;
 mod reminder;
 
-use std::cmp::Reverse;
 use std::ops::Range;
 
+use deja_plugin::rules;
 use memchr::memmem;
 
 use crate::settings::{Rule, Settings};
@@ -23,22 +23,7 @@ pub(crate) enum Speaker {
 }
 
 /// A piece of a text, and what stands there instead.
-pub(crate) struct Splice {
-    pub(crate) rule: Rule,
-    pub(crate) bytes: Range<usize>,
-    pub(crate) replacement: &'static str,
-}
-
-impl Splice {
-    fn drop(rule: Rule, bytes: Range<usize>) -> Self {
-        let replacement = "";
-        Self {
-            rule,
-            bytes,
-            replacement,
-        }
-    }
-}
+pub(crate) type Splice = rules::Splice<Rule>;
 
 /// The splices for a text, in order; none overlaps another.
 pub(crate) fn splices(text: &str, speaker: Speaker, settings: &Settings) -> Vec<Splice> {
@@ -54,8 +39,7 @@ pub(crate) fn splices(text: &str, speaker: Speaker, settings: &Settings) -> Vec<
         reminder::splices(text, speaker, &mut splices);
     }
     masks::splices(text, settings, &mut splices);
-    splices.retain(|it| settings.apply(it.rule) && text[it.bytes.clone()] != *it.replacement);
-    without_overlaps(splices)
+    Splice::chosen(splices, text, settings)
 }
 
 /// Whether a text is nothing but what does not matter.
@@ -116,20 +100,6 @@ fn lines_with(text: &str, label: &str) -> impl Iterator<Item = Line> {
             value,
         }
     })
-}
-
-/// Where two splices meet, the one that begins first stays, and of those the longest.
-fn without_overlaps(mut splices: Vec<Splice>) -> Vec<Splice> {
-    splices.sort_by_key(|splice| (splice.bytes.start, Reverse(splice.bytes.end)));
-    let mut end = 0;
-    splices.retain(|splice| {
-        let is_free = splice.bytes.start >= end;
-        if is_free {
-            end = splice.bytes.end;
-        }
-        is_free
-    });
-    splices
 }
 
 /// What stands between a beginning and an end.

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use deja_plugin::rules::Rules;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::edits::Edits;
-use crate::settings::{Rule, Settings};
+use crate::settings::{Edits, Rule, Settings};
 
 const CACHE_CONTROL: &str = "cache_control";
 const FUNCTION: &str = "function";

@@ -5,20 +5,20 @@
 
 use std::fmt::Arguments;
 
+use deja_plugin::ids::{CALLS, Ids};
 use deja_plugin::keyer::Edit;
+use deja_plugin::rules::Rules;
 
 use crate::body::{Body, Content, Item};
-use crate::edits::Edits;
-use crate::settings::{Rule, Settings};
+use crate::settings::{Edits, Rule, Settings};
 use crate::texts::{self, Speaker};
-use crate::tool_ids::ToolIds;
 use crate::tools;
 
 /// The edits for a body.
 pub(crate) fn edits(body: &Body<'_>, settings: &Settings) -> Vec<Edit> {
     let mut walk = Walk {
         edits: Edits::new(settings),
-        ids: ToolIds::default(),
+        ids: Ids::new(&CALLS),
     };
     walk.body(body);
     walk.edits.into_list()
@@ -26,7 +26,7 @@ pub(crate) fn edits(body: &Body<'_>, settings: &Settings) -> Vec<Edit> {
 
 struct Walk<'a> {
     edits: Edits<'a>,
-    ids: ToolIds<'a>,
+    ids: Ids<'a>,
 }
 
 impl<'a> Walk<'a> {

@@ -11,9 +11,11 @@
 pub mod bindings;
 pub mod eviction;
 mod export;
+pub mod ids;
 pub mod keyer;
 pub mod log;
 pub mod pointer;
+pub mod rules;
 mod settings;
 pub mod stats;
 #[cfg(not(target_family = "wasm"))]

@@ -12,8 +12,9 @@ use crate::requests::Sample;
 
 const SAMPLES: [Sample; 2] = [Sample::Question, Sample::ClaudeCode];
 
-const KEYERS: [&str; 6] = [
+const KEYERS: [&str; 7] = [
     "claude-code",
+    "codex",
     "exact",
     "ignore-case-and-space",
     "ignore-fields",

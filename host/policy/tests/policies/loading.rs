@@ -296,9 +296,9 @@ fn a_name_without_a_plugin_is_refused() {
     assert_eq!(
         error.to_string(),
         format!(
-            "eviction plugin `random` is neither built in (claude-code, exact, fifo, gdsf, \
-             ignore-fields, lru, normalise-text, s3-fifo, sampling, sieve, standard, w-tinylfu) \
-             nor a file `random.wasm` in {}",
+            "eviction plugin `random` is neither built in (claude-code, codex, exact, fifo, \
+             gdsf, ignore-fields, lru, normalise-text, s3-fifo, sampling, sieve, standard, \
+             w-tinylfu) nor a file `random.wasm` in {}",
             dir.display()
         )
     );

@@ -5,6 +5,7 @@
 use deja_guests as guests;
 
 mod claude_code;
+mod codex;
 mod hostile;
 mod inspecting;
 mod keyers;

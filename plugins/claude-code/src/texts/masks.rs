@@ -1,5 +1,6 @@
 //! What can change the answer, and is only left out where the configuration asks for it.
 
+use deja_plugin::rules::Rules;
 use memchr::memmem;
 
 use super::{Splice, lines_with};
