@@ -59,11 +59,18 @@ pub(crate) struct KeptResponse {
 }
 
 impl KeptResponse {
-    /// Returns the items of a request that goes on with these.
+    /// Returns the items of a request that goes on with these. Those of the response come without
+    /// their ids, which each response has for itself: the same conversation is the same question.
     pub(crate) fn continued(&self, next: &Value) -> Vec<Value> {
-        let output = self.document["output"].as_array();
-        let items = self.input.iter().chain(output.into_iter().flatten());
-        items.cloned().chain(input_items(next)).collect()
+        let output = self.document["output"].as_array().into_iter().flatten();
+        let said = output.cloned().map(|mut item| {
+            if let Some(fields) = item.as_object_mut() {
+                fields.shift_remove("id");
+            }
+            item
+        });
+        let items = self.input.iter().cloned().chain(said);
+        items.chain(input_items(next)).collect()
     }
 
     fn bytes(&self) -> usize {

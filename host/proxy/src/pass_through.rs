@@ -94,10 +94,7 @@ fn candidates(rules: &Rules, api: Api, head: &Parts) -> Result<Vec<Arc<Routed>>,
         .backends
         .iter()
         .filter(|routed| match &routed.backend {
-            Backend::Upstream(upstream) => {
-                let is_anthropic = |api| api == Api::Anthropic;
-                is_anthropic(upstream.settings().api) == is_anthropic(api)
-            }
+            Backend::Upstream(upstream) => upstream.may_speak(api),
             Backend::Engine(_) => false,
         });
     let (open, closed): (Vec<_>, Vec<_>) =

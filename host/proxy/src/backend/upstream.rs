@@ -153,6 +153,15 @@ impl Upstream {
         }
     }
 
+    /// Returns whether it may have what a client of this API calls for.
+    pub(crate) fn may_speak(&self, api: Api) -> bool {
+        match api {
+            Api::Responses => self.has_responses() != Some(false),
+            Api::OpenAi => self.settings.api != Api::Anthropic,
+            Api::Anthropic => self.settings.api == Api::Anthropic,
+        }
+    }
+
     /// Returns the API in which it is asked for what this endpoint is called for.
     pub(super) fn spoken(&self, endpoint: Endpoint) -> Api {
         match endpoint {
