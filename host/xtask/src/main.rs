@@ -26,7 +26,6 @@ mod shell;
 mod soak;
 mod stamp;
 mod test;
-mod tools;
 mod wasm;
 
 use std::ffi::OsString;

