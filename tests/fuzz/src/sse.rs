@@ -13,6 +13,8 @@ use crate::pieces::cut;
 /// The longest frame, in bytes.
 const LONGEST: usize = 1 << 20;
 
+const NO_RESPONSES: &str = "no target has streams of the Responses API";
+
 /// What a client reads in an answer.
 #[derive(Debug, Default)]
 struct Said {
@@ -108,6 +110,7 @@ fn check_text(endpoint: Endpoint, answer: &Answer, frames: &[Bytes]) {
                 text.push_str(payload["delta"]["text"].as_str().unwrap_or_default());
             }
             Api::Anthropic => {}
+            Api::Responses => unreachable!("{NO_RESPONSES}"),
         }
     }
     let said = said(endpoint, answer);
@@ -158,6 +161,7 @@ fn said(endpoint: Endpoint, answer: &Answer) -> Said {
     match endpoint.api() {
         Api::OpenAi => said_in_chat(&document),
         Api::Anthropic => said_in_message(&document),
+        Api::Responses => unreachable!("{NO_RESPONSES}"),
     }
 }
 
