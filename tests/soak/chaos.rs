@@ -46,7 +46,7 @@ const REFUSED: [(&str, &str, u16); 5] = [
         "{\"model\": \"nobody\", \"messages\": [{\"role\": \"user\", \"content\": \"hi\"}]}",
         404,
     ),
-    ("/nothing", "{}", 404),
+    ("/admin/nothing", "{}", 404),
 ];
 
 /// Does things to the server.
