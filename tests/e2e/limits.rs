@@ -224,3 +224,16 @@ async fn connections_without_requests_cost_no_request() {
     deja.answer(API, "Is there room?").await;
     drop(idle);
 }
+
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[tokio::test]
+async fn the_server_has_no_more_heaps_than_cores() {
+    let (_upstream, deja) = deja("max_requests = 1").await;
+    let process = deja.process().as_raw_nonzero();
+    let environment = std::fs::read(format!("/proc/{process}/environ")).expect("it runs");
+    let environment = String::from_utf8_lossy(&environment).into_owned();
+    assert!(
+        environment.contains("glibc.malloc.arena_max="),
+        "{environment}"
+    );
+}

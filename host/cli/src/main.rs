@@ -6,6 +6,7 @@ mod backends;
 mod bench;
 mod config;
 mod explain;
+mod heaps;
 mod hub;
 mod log;
 mod plugin;
@@ -62,7 +63,10 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.command {
-        Command::Serve { config } => serve::serve(config),
+        Command::Serve { config } => {
+            heaps::limit();
+            serve::serve(config)
+        }
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Watch(arguments) => watch::run(&arguments),

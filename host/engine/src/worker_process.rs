@@ -112,6 +112,8 @@ fn spawn(command: &WorkerCommand) -> io::Result<(Child, Link)> {
     ours.set_nonblocking(true)?;
     let child = Command::new(&command.program)
         .args(&command.arguments)
+        // The server's limits on its heaps are not for a model, whose blocks are large.
+        .env_remove("GLIBC_TUNABLES")
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .process_group(0)
         .kill_on_drop(true)
