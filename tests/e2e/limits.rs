@@ -60,7 +60,7 @@ async fn a_body_over_the_limit_is_refused_before_it_has_come() {
     for framing in ["content-length: 1000000", "transfer-encoding: chunked"] {
         let mut stream = deja.connect().await;
         let head = format!(
-            "POST {} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{framing}\r\n\r\n",
+            "POST {} HTTP/1.1\r\nhost: localhost\r\n{framing}\r\n\r\n",
             API.path()
         );
         let body = format!("1000\r\n{}\r\n", "x".repeat(0x1000));
@@ -76,6 +76,10 @@ async fn a_body_over_the_limit_is_refused_before_it_has_come() {
         }
         let reply = read_to_end(stream).await;
         assert!(reply.starts_with("HTTP/1.1 413 "), "{framing}: {reply}");
+        assert!(
+            reply.contains("\r\nconnection: close\r\n"),
+            "{framing}: {reply}"
+        );
     }
 }
 

@@ -211,6 +211,24 @@ impl Error {
         }
     }
 
+    /// Returns whether the request may have been refused before its body was read to the end.
+    pub(crate) fn may_leave_body(&self) -> bool {
+        matches!(
+            self,
+            Self::BodyTooLarge { .. }
+                | Self::BodyTimeout { .. }
+                | Self::Busy { .. }
+                | Self::Forbidden(_)
+                | Self::MethodNotAllowed { .. }
+                | Self::NoMemory { .. }
+                | Self::NotFound { .. }
+                | Self::NotPassedOn { .. }
+                | Self::ShareTaken { .. }
+                | Self::UnknownCoding(_)
+                | Self::UnreadableBody(_)
+        )
+    }
+
     /// When the same request is worth another try.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -6,7 +6,9 @@ use deja_wire::{Api, Delivery, Fresh};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{
     HeaderMap, Response,
-    header::{AGE, ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{
+        AGE, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+    },
 };
 
 use crate::{cache_status::CacheStatus, error::Error};
@@ -70,6 +72,10 @@ pub(crate) fn error(error: &Error, api: Api) -> Reply {
     let headers = reply.headers_mut();
     if let Some(wait) = error.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if error.may_leave_body() {
+        // The connection ends with the reply: a client that is not told would use it once more.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Error::MethodNotAllowed { allowed, .. } = error {
         headers.insert(ALLOW, HeaderValue::from_static(allowed));
