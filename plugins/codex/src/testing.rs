@@ -24,7 +24,7 @@ impl Session {
     pub(crate) fn new(number: u16) -> Self {
         Self {
             number,
-            directory: "/work/a",
+            directory: "/code/a",
             date: "2026-11-28",
             home: "/home/ada/.codex",
         }

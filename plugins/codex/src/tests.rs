@@ -50,7 +50,7 @@ fn masks_make_alike_what_they_are_asked_for() {
         (
             "mask_cwd",
             Session {
-                directory: "/work/other",
+                directory: "/code/other",
                 ..session.clone()
             },
         ),
@@ -85,11 +85,11 @@ fn masks_make_alike_what_they_are_asked_for() {
 fn a_home_in_the_working_directory_is_masked_with_it() {
     let config = r#"{"mask_cwd": true, "mask_paths": true}"#;
     let session = Session {
-        home: "/work/a/.codex",
+        home: "/code/a/.codex",
         ..Session::new(1)
     };
     let left = canonical(&session.request("Why?"), config);
-    assert!(!left.to_string().contains("/work/a"), "{left}");
+    assert!(!left.to_string().contains("/code/a"), "{left}");
 }
 
 #[test]
