@@ -18,7 +18,7 @@ pub struct Flights<T, L, E> {
 
 type Open<T, L, E> = Arc<Mutex<HashMap<Key, InFlight<T, L, E>>>>;
 
-/// An answer in the making that others can follow, unless a purge takes it.
+/// A fetch under way that others can follow, unless a purge takes it.
 struct InFlight<T, L, E> {
     fetch: Arc<PendingFetch>,
     progress: watch::Sender<Progress<T, L, E>>,

@@ -166,7 +166,7 @@ fn finished(
     headers
 }
 
-/// The key that a client of either API shows.
+/// Returns the key that a client shows, in the header of any API.
 fn shown_key(headers: &HeaderMap) -> Option<String> {
     let key = headers.get(X_API_KEY).and_then(|value| value.to_str().ok());
     key.or_else(|| bearer::token(headers)).map(str::to_owned)

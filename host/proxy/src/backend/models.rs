@@ -92,7 +92,7 @@ async fn of(routed: &Routed, client: &HeaderMap) -> Result<Vec<Offer>, FetchErro
     Ok(own.chain(aliases).collect())
 }
 
-/// The models of a list in either API's shape.
+/// Returns the models of a list in any API's shape.
 fn listed(list: &Value) -> Vec<Offer> {
     let data = list.get("data").and_then(Value::as_array);
     let model = |entry: &Value| {

@@ -69,7 +69,7 @@ pub struct UpstreamSettings {
 pub enum ClientKey {
     /// To an upstream of the API that the client speaks.
     SameApi,
-    /// To an upstream of either API.
+    /// To an upstream of any API.
     AnyApi,
     /// Nowhere: headers that may hold credentials do not pass.
     Never,
